@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verdict ring: every decision of an owner, oldest first, in a file. It is what recovery reads, and with an
+// index over it (trace/) it is the decision cache that late spans and `traces why` ask.
+#ifndef TR_JOURNAL_VERDICT_H
+#define TR_JOURNAL_VERDICT_H
+
+#include "journal/ringfile.h"
+
+enum tr_verdict { TR_VERDICT_DROP = 0, TR_VERDICT_KEEP = 1, TR_VERDICT_EVICTED = 2 };
+
+// Why a trace was decided when it was.
+enum tr_when {
+    TR_WHEN_WAIT = 0,     // decision_wait had passed
+    TR_WHEN_JOURNAL = 1,  // early: the journal needed its room
+    TR_WHEN_TABLE = 2,    // early: the trace table was full
+    TR_WHEN_SIZE = 3,     // early: the trace reached maximum_trace_size_bytes or spans
+    TR_WHEN_SHUTDOWN = 4, // early: drain
+};
+
+#define TR_POLICY_NONE 0xffff // no policy kept it
+
+struct tr_verdict_record {
+    uint8_t trace_id[16];
+    uint64_t decided_wall_ns;
+    uint64_t first_wall_ns; // its first span's arrival
+    uint32_t spans;         // at the decision
+    uint32_t late_spans;    // since (updated in place)
+    uint32_t source;        // of the first span
+    uint16_t policy;        // index in the epoch's policies, TR_POLICY_NONE
+    uint8_t verdict;        // enum tr_verdict
+    uint8_t when;           // enum tr_when
+    uint32_t epoch;
+    uint32_t lost_spans; // that were gone from the journal when they were to be emitted
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct tr_verdict_record) == 64, "a verdict is one cache line");
+
+#endif

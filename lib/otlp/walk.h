@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The walk: one zero-copy pass over a span that validates it, notes what a summary needs, and tests the predicates
+// of all policies while the bytes are hot.
+//
+// A plan is what the policies of the live epochs compile to (policy/ makes it; immutable once in use): a table of
+// watched keys, each with the tests on its value, and the bits that the span's own fields set.
+#ifndef TR_OTLP_WALK_H
+#define TR_OTLP_WALK_H
+
+#include "base/tr.h"
+#include "journal/journal.h"
+
+#define TR_PREDICATE_WORDS_MAX 8 // 512 predicates; more is a config error
+
+struct tr_bits {
+    uint64_t word[TR_PREDICATE_WORDS_MAX];
+};
+
+// An AnyValue, borrowed.
+enum tr_value_type {
+    TR_VALUE_NONE, // empty AnyValue
+    TR_VALUE_STRING,
+    TR_VALUE_BOOL,
+    TR_VALUE_INT,
+    TR_VALUE_DOUBLE,
+    TR_VALUE_ARRAY,
+    TR_VALUE_KVLIST,
+    TR_VALUE_BYTES,
+    TR_VALUE_STRING_INDEX, // string_value_strindex: the string itself is not in the span
+};
+
+struct tr_value {
+    enum tr_value_type type;
+    const uint8_t *bytes; // STRING, BYTES, ARRAY, KVLIST
+    uint32_t length;
+    int64_t integer; // INT, BOOL
+    double number;
+};
+
+// A test of a watched key's value: sets bit `predicate` when it says true.
+struct tr_walk_test {
+    bool (*test)(const void *argument, const struct tr_value *value);
+    const void *argument;
+    uint32_t predicate;
+};
+
+struct tr_walk_key {
+    const char *name;
+    uint32_t bytes;
+    uint32_t first_test; // in tr_walk_plan.tests
+    uint32_t tests;
+};
+
+// Keys of one place (resource or span), found by hash.
+struct tr_walk_keys {
+    struct tr_walk_key *keys;
+    uint32_t count;
+    uint16_t *slots; // open addressing over tr_walk_key_hash; 0 is empty, else index + 1
+    uint32_t slots_mask;
+    uint64_t lengths; // bit min(length, 63): some key has it
+};
+
+struct tr_walk_plan {
+    uint32_t words; // of predicates in use, 1 to 8
+    struct tr_walk_keys resource;
+    struct tr_walk_keys span;
+    const struct tr_walk_test *tests;
+    struct tr_bits status[3]; // set for UNSET, OK, ERROR
+    uint32_t epoch;           // goes into summaries
+};
+
+// Put a plan's key table together: `slots` and `lengths` from `keys`. Returns 0 or -ENOMEM.
+int tr_walk_keys_build(struct tr_walk_keys *keys);
+void tr_walk_keys_free(struct tr_walk_keys *keys);
+
+enum tr_walk_result {
+    TR_WALK_OK,
+    TR_WALK_MALFORMED, // not protobuf, or a known field of the wrong type
+    TR_WALK_TRACE_ID,  // not 16 bytes, or all zero
+    TR_WALK_SPAN_ID,   // not 8 bytes, or all zero
+    TR_WALK_RESULTS,
+};
+
+// What a walk learns of a span, besides the bits.
+struct tr_walk_span {
+    uint8_t trace_id[16];
+    uint64_t start_ns;
+    uint64_t end_ns;
+    uint32_t name_hash;
+    bool root;      // no parent_span_id, or an empty or zero one
+    uint8_t status; // 0 UNSET, 1 OK, 2 ERROR
+};
+
+// Walk a resource: OR into `bits` what its attributes say.
+void tr_walk_resource(const struct tr_walk_plan *plan, const struct tr_context *context, const uint8_t *body,
+                      struct tr_bits *bits);
+
+// Walk a span. `bits` comes in with what its resource said and goes out with the span's ORed in.
+//
+// Thread: any. Cost: about 60 ns for 9 attributes and 6 watched keys.
+enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, const uint8_t *span, uint32_t bytes,
+                                 struct tr_walk_span *out, struct tr_bits *bits);
+
+// Read an AnyValue. Returns false: malformed.
+bool tr_value_read(const uint8_t *any, uint32_t bytes, struct tr_value *value);
+
+#endif

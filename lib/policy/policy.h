@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sampling policies: compiled from the `tail_sampling` block to predicates (tested by the walk) and to expressions
+// over predicate bits and aggregates (evaluated by the owner).
+//
+// A policy type is one file that ends in its `struct tr_policy_type`, and one word in the list of policy.c.
+#ifndef TR_POLICY_POLICY_H
+#define TR_POLICY_POLICY_H
+
+#include "base/error.h"
+#include "config/option.h"
+#include "otlp/walk.h"
+#include "trace/owner.h"
+
+// The `tail_sampling` block, as tr_tail_sampling_options fills it (rows in policy_options.c).
+struct tr_policy_options; // one policy: name, type, and a pointer to the block of each type
+
+struct tr_tail_sampling_options {
+    uint64_t decision_wait_ns;
+    uint64_t decision_wait_min_ns; // ours: how early the journal may force a decision
+    uint64_t num_traces;           // 0: auto, from the journal's size
+    uint64_t expected_new_traces_per_sec; // accepted for compatibility
+    uint64_t maximum_trace_size_bytes;
+    struct tr_list policies;       // of struct tr_policy_options
+};
+extern const struct tr_option_table tr_tail_sampling_option_table;
+
+#define TR_POLICIES_MAX 1024
+#define TR_EPOCHS_LIVE_MAX 16
+
+// A compiled set: immutable, shared by all lcores, freed when no trace is held under its epoch.
+struct tr_policy_set {
+    uint32_t epoch; // counts up from 1
+    struct tr_walk_plan plan;
+    uint32_t policies;
+    uint64_t wait_ns;
+    uint64_t wait_min_ns;
+};
+
+struct tr_policy_counters {
+    uint64_t traces_seen, traces_kept, traces_kept_alone, spans_kept;
+    uint8_t example_id[16]; // of a kept trace
+};
+
+// Compile under a new epoch. The plan tests the predicates of `previous` too (which may be NULL), under the same
+// numbers, so that traces begun under it are decided as before; equal predicates share a number.
+//
+// Returns 0 and *set; -EINVAL: error names the path (tail_sampling.policies[2].latency.threshold_ms: ...).
+// Thread: control.
+int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
+                          uint32_t epoch, struct tr_policy_set **set, struct tr_error *error);
+void tr_policy_set_free(struct tr_policy_set *set);
+const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy);
+const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy);
+
+// Evaluate every policy of the set on a trace, as the Collector does (all are asked; kept if one says so).
+//
+// counters  one row a policy, this lcore's
+// Thread: owner lcore. Cost: some 5 ns a policy.
+enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struct tr_trace *trace,
+                                    struct tr_policy_counters *counters, uint16_t *policy);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What travels between lcores: slots of 64 bytes, in two classes of rings.
+//
+// Class 1, holder to owner: summaries, tail requests, epoch marks. A full ring stops the holder's walk.
+// Class 2, owner to holder: emits and acknowledgements. Consuming it needs no room anywhere.
+//
+// A holder is the lcore whose journal has the span; an owner is the lcore that decides the trace. Which ring a
+// slot comes out of says who sent it, so no slot carries its origin.
+#ifndef TR_TRACE_MESSAGE_H
+#define TR_TRACE_MESSAGE_H
+
+#include "base/tr.h"
+
+enum tr_message_kind {
+    TR_MESSAGE_SUMMARY = 1, // class 1
+    TR_MESSAGE_TAIL = 2,    // class 1
+    TR_MESSAGE_EPOCH = 3,   // class 1
+    TR_MESSAGE_EMIT = 4,    // class 2
+    TR_MESSAGE_ACK = 5,     // class 2
+};
+
+// Flags of a summary.
+#define TR_SPAN_ROOT 0x01 // no parent
+#define TR_SPAN_WIDE 0x02 // further slots follow (predicates beyond 64, shape)
+
+#define TR_POSITION_BITS 48
+#define TR_POSITION_MASK ((1ull << TR_POSITION_BITS) - 1)
+
+// A span as its owner knows it. Positions are of the span's first byte in the holder's journal.
+struct tr_summary {
+    uint8_t trace_id[16];
+    uint64_t start_ns; // as the span says, 1970
+    uint64_t end_ns;
+    uint64_t predicates; // bit n: predicate n of the epoch holds for this span
+    uint64_t position : 48;
+    uint64_t kind : 4;  // enum tr_message_kind
+    uint64_t flags : 4; // TR_SPAN_*
+    uint64_t epoch : 8; // of the config that walked it, modulo 256
+    uint32_t context;   // index of its context in the holder's side ring, modulo 2^32
+    uint32_t bytes;     // of the Span message
+    uint32_t name_hash;
+    uint32_t source; // tr_sources: (peer, service)
+};
+
+// "Decide and emit what began in my journal below this position." Sent behind the summaries it covers.
+struct tr_tail_message {
+    uint64_t position; // 48 bits are not enough to be lazy with: whole
+    uint64_t reserved[3];
+    uint64_t reserved2;
+    uint64_t reserved3 : 48;
+    uint64_t kind : 4;
+    uint64_t urgent : 4; // 1: whatever decision_wait says, down to decision_wait_min
+    uint64_t epoch : 8;
+    uint64_t reserved4[2];
+};
+
+// A span to emit. The holder checks the position against its tail.
+struct tr_emit_span {
+    uint64_t position : 48;
+    uint64_t reserved : 16;
+    uint32_t context;
+    uint32_t bytes;
+};
+
+#define TR_EMIT_SPANS 2
+
+struct tr_emit_message {
+    struct tr_emit_span span[TR_EMIT_SPANS];
+    uint64_t trace_hash; // tr_hash_trace_id, for the log of what was lost
+    uint64_t position : 48; // ACK: everything below is decided and its emits are ahead in this ring
+    uint64_t kind : 4;
+    uint64_t spans : 4; // EMIT: 1 to TR_EMIT_SPANS
+    uint64_t epoch : 8;
+    uint16_t policy;
+    uint16_t reserved2;
+    uint32_t reserved3;
+    uint64_t reserved4;
+};
+
+union tr_message {
+    struct tr_summary summary;
+    struct tr_tail_message tail;
+    struct tr_emit_message emit;
+    struct { // what all share: the word that holds the kind
+        uint64_t words[5];
+        uint64_t position : 48;
+        uint64_t kind : 4;
+        uint64_t flags : 4;
+        uint64_t epoch : 8;
+        uint64_t words2[2];
+    } any;
+};
+_Static_assert(sizeof(union tr_message) == 64, "a slot is one cache line");
+
+#endif

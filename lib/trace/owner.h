@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The owner: traces of one lcore's slice of the ids, from their first summary to their verdict and beyond.
+//
+// It takes class 1 messages, keeps aggregates and where each span lies, asks the decider when decision_wait has
+// passed (or a holder asks for the tail, or the table is full), and puts class 2 messages out. It knows no clock,
+// no ring and no policy: `now` comes in, emits go to a callback, decisions come from one.
+//
+// When the callback says a ring is full, the owner remembers where it stopped and goes on at the next poll: no
+// trace is half forgotten, no acknowledgement overtakes the emits it covers.
+//
+// Thread: its lcore; tr_owner_find() and counters also while the lcores are stopped.
+#ifndef TR_TRACE_OWNER_H
+#define TR_TRACE_OWNER_H
+
+#include "base/counter.h"
+#include "base/error.h"
+#include "journal/verdict.h"
+#include "trace/message.h"
+
+#define TR_AGGREGATE_WORDS 8
+
+// What a policy sees of a trace.
+struct tr_trace {
+    uint8_t trace_id[16];
+    uint64_t first_ns; // arrival of its first summary, lcore clock
+    uint64_t start_ns; // least start, of those that are not 0; 0: none
+    uint64_t end_ns;   // greatest end
+    uint64_t bytes;
+    uint32_t spans;
+    uint32_t source; // of its first span
+    uint32_t epoch;  // under which it began and is decided
+    bool root_seen;
+    uint64_t bits[TR_AGGREGATE_WORDS]; // OR over its spans
+};
+
+enum tr_answer { TR_ANSWER_DROP, TR_ANSWER_KEEP, TR_ANSWER_PENDING };
+
+struct tr_decider {
+    void *context;
+    // Decide. *policy is the one that kept (or dropped) it, or TR_POLICY_NONE. PENDING: ask again at the tick
+    // that settles budgets (tr_owner_settle).
+    enum tr_answer (*decide)(void *context, const struct tr_trace *trace, uint16_t *policy);
+};
+
+struct tr_owner_output {
+    void *context;
+    // Queue a class 2 message for a holder. Returns false when its ring is full.
+    bool (*send)(void *context, uint32_t holder, const union tr_message *message);
+};
+
+struct tr_owner_options {
+    uint32_t lcore;
+    uint32_t lcores;
+    uint32_t traces_max;  // entries of the table
+    uint32_t refs_max;    // spans held by reference, all traces together
+    uint32_t verdicts_max; // decisions remembered, power of two
+    uint64_t wait_ns;
+    uint64_t wait_min_ns;
+    uint32_t trace_spans_max;
+    uint64_t trace_bytes_max; // 0: none
+    const char *directory;    // of the verdict ring's file
+    int numa_node;
+};
+
+#define TR_OWNER_COUNTERS(X)                                                                                 \
+    X(received, COUNTER, "owner_spans_received_total", "", "Summaries that reached their owner.")            \
+    X(kept, COUNTER, "owner_spans_total", "verdict=\"kept\"", "Spans of traces that were kept.")             \
+    X(dropped, COUNTER, "owner_spans_total", "verdict=\"dropped\"", "Spans of traces that were dropped.")    \
+    X(evicted, COUNTER, "owner_spans_total", "verdict=\"evicted\"", "Spans of traces given up undecided.")   \
+    X(held, GAUGE, "held_spans", "", "Spans of traces that are not decided yet.")                            \
+    X(traces_held, GAUGE, "held_traces", "", "Traces that are not decided yet.")                             \
+    X(traces_kept, COUNTER, "traces_total", "verdict=\"kept\"", "Traces that were kept.")                    \
+    X(traces_dropped, COUNTER, "traces_total", "verdict=\"dropped\"", "Traces that were dropped.")           \
+    X(traces_evicted, COUNTER, "traces_total", "verdict=\"evicted\"", "Traces given up undecided.")          \
+    X(early_journal, COUNTER, "decided_early_spans_total", "reason=\"journal\"",                             \
+      "Spans of traces decided before decision_wait.")                                                       \
+    X(early_table, COUNTER, "decided_early_spans_total", "reason=\"table\"",                                 \
+      "Spans of traces decided before decision_wait.")                                                       \
+    X(early_size, COUNTER, "decided_early_spans_total", "reason=\"size\"",                                   \
+      "Spans of traces decided before decision_wait.")                                                       \
+    X(early_shutdown, COUNTER, "decided_early_spans_total", "reason=\"shutdown\"",                           \
+      "Spans of traces decided before decision_wait.")                                                       \
+    X(late_kept, COUNTER, "late_spans_total", "verdict=\"kept\"", "Spans that came after their decision.")   \
+    X(late_dropped, COUNTER, "late_spans_total", "verdict=\"dropped\"",                                      \
+      "Spans that came after their decision.")                                                               \
+    X(emits_sent, COUNTER, "emit_spans_sent_total", "", "Spans that holders were asked to emit.")            \
+    X(output_full, COUNTER, "owner_output_full_total", "", "Turns that ended at a full class 2 ring.")
+TR_COUNTERS_DECLARE(owner, TR_OWNER_COUNTERS)
+
+struct tr_owner;
+
+int tr_owner_create(struct tr_owner **owner, const struct tr_owner_options *options,
+                    const struct tr_decider *decider, const struct tr_owner_output *output,
+                    struct tr_error *error);
+void tr_owner_destroy(struct tr_owner *owner);
+struct tr_owner_counters *tr_owner_counters(struct tr_owner *owner);
+
+// decision_wait changed live: for traces that begin from now on.
+void tr_owner_wait_set(struct tr_owner *owner, uint64_t wait_ns, uint64_t wait_min_ns);
+
+// The epoch under which new traces begin (the lcore calls it once every origin's EPOCH mark is in).
+void tr_owner_epoch_set(struct tr_owner *owner, uint32_t epoch);
+
+// The oldest epoch that a live trace began under: configs before it can be freed.
+uint32_t tr_owner_epoch_oldest(const struct tr_owner *owner);
+
+// Take up to `count` class 1 messages (SUMMARY, TAIL) that came from `origin`, in their order.
+//
+// Returns how many were taken: fewer when the table or the references are full and nothing may be decided early
+// yet, or when a late span's emit finds its ring full. The rest must be offered again.
+// Cost: one probe, at most 2 cache misses a summary (a burst is prefetched).
+uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union tr_message *messages,
+                          uint32_t count, uint64_t now, uint64_t wall_ns);
+
+// Decide what is due, emit, acknowledge; at most `budget` spans. Returns the spans of the traces decided.
+uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget);
+
+// When to poll again: TR_NEVER with nothing held.
+uint64_t tr_owner_deadline(const struct tr_owner *owner);
+
+// Drain: decide all that is held, whatever its age.
+void tr_owner_drain(struct tr_owner *owner);
+
+// Is anything left to emit or acknowledge that a full ring has stopped?
+bool tr_owner_busy(const struct tr_owner *owner);
+
+// For `traces why` (any thread while the lcores are stopped at a turn's end).
+bool tr_owner_find_held(const struct tr_owner *owner, const uint8_t id[16], struct tr_trace *trace);
+const struct tr_verdict_record *tr_owner_find_verdict(const struct tr_owner *owner, const uint8_t id[16]);
+
+// Recount held spans and traces from the table, for the audit of debug builds and tests.
+void tr_owner_recount(const struct tr_owner *owner, uint64_t *spans, uint64_t *traces);
+
+#endif
