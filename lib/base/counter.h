@@ -2,9 +2,9 @@
 // Counters, each written once: a row gives the struct's field, the Prometheus line, the control socket's
 // entry and the line of docs/metrics.md. A module keeps its rows in an X-macro:
 //
-//   #define TR_HTTP_COUNTERS(X) X(requests_grpc, COUNTER, "http_requests_total", "protocol=\"grpc\"", "Help.")
-//   TR_COUNTERS_DECLARE(http, TR_HTTP_COUNTERS)      // header: struct tr_http_counters, tr_http_counter_rows
-//   TR_COUNTERS_DEFINE(http, TR_HTTP_COUNTERS)       // one .c file
+//   #define TR_HTTP_COUNTERS(X) X(requests_grpc, COUNTER, "http_requests_total", "protocol=\"grpc\"",
+//   "Help.") TR_COUNTERS_DECLARE(http, TR_HTTP_COUNTERS)      // header: struct tr_http_counters,
+//   tr_http_counter_rows TR_COUNTERS_DEFINE(http, TR_HTTP_COUNTERS)       // one .c file
 //
 // A counter has one writer (the lcore or thread that owns the struct) and any number of readers.
 #ifndef TR_BASE_COUNTER_H

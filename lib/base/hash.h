@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hashes. Bytes go through xxHash; 128-bit ids, which bad clients make far from uniform, through a strong mix.
+// Hashes. Bytes go through xxHash; 128-bit ids, which bad clients make far from uniform, through a strong
+// mix.
 #ifndef TR_BASE_HASH_H
 #define TR_BASE_HASH_H
 

@@ -12,26 +12,26 @@
 #include <string.h>
 #include <sys/types.h>
 
-#define TR_CACHE_LINE  64
-#define tr_aligned(n)  __attribute__((aligned(n)))
-#define tr_likely(x)   __builtin_expect(!!(x), 1)
-#define tr_unlikely(x) __builtin_expect(!!(x), 0)
+#define TR_CACHE_LINE   64
+#define tr_aligned(n)   __attribute__((aligned(n)))
+#define tr_likely(x)    __builtin_expect(!!(x), 1)
+#define tr_unlikely(x)  __builtin_expect(!!(x), 0)
 #define tr_printf(f, a) __attribute__((format(printf, f, a)))
 
-#define TR_NELEMS(a) (sizeof(a) / sizeof((a)[0]))
-#define TR_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define TR_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define TR_ALIGN_UP(n, a) (((n) + ((a) - 1)) & ~((__typeof__(n))(a) - 1))
-#define tr_container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define TR_NELEMS(a)                       (sizeof(a) / sizeof((a)[0]))
+#define TR_MIN(a, b)                       ((a) < (b) ? (a) : (b))
+#define TR_MAX(a, b)                       ((a) > (b) ? (a) : (b))
+#define TR_ALIGN_UP(n, a)                  (((n) + ((a)-1)) & ~((__typeof__(n))(a)-1))
+#define tr_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define TR_KIB 1024ull
 #define TR_MIB (1024ull * 1024)
 #define TR_GIB (1024ull * 1024 * 1024)
 
 // Time is nanoseconds everywhere: `now` is CLOCK_MONOTONIC's, `*_wall_ns` is since 1970.
-#define TR_US 1000ull
-#define TR_MS 1000000ull
-#define TR_S  1000000000ull
+#define TR_US    1000ull
+#define TR_MS    1000000ull
+#define TR_S     1000000000ull
 #define TR_NEVER UINT64_MAX
 
 #define TR_LCORES_MAX 64

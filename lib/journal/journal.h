@@ -16,9 +16,9 @@
 struct tr_record {
     uint32_t magic;
     uint32_t body_bytes;
-    uint64_t position;         // its own: a replay knows a torn or overwritten record by it
+    uint64_t position; // its own: a replay knows a torn or overwritten record by it
     uint64_t accepted_wall_ns;
-    uint32_t spans;            // that the check found
+    uint32_t spans; // that the check found
     uint32_t contexts;
     uint8_t peer_ip[16];
     uint16_t peer_port;
@@ -35,12 +35,12 @@ struct tr_range {
     uint32_t bytes;
 };
 
-// A (resource, scope) of a body: everything a span needs from around it. Protobuf lets `resource` come after its
-// scope spans and come twice (they merge, which for bytes is concatenation), so it is made after the whole
-// ResourceSpans was seen; more than two pieces of one are refused as malformed.
+// A (resource, scope) of a body: everything a span needs from around it. Protobuf lets `resource` come after
+// its scope spans and come twice (they merge, which for bytes is concatenation), so it is made after the
+// whole ResourceSpans was seen; more than two pieces of one are refused as malformed.
 struct tr_context {
-    uint64_t body;           // position of the body's first byte in the journal
-    uint64_t group_hash;     // of resource, scope and both schema URLs: equal bytes, equal hash
+    uint64_t body;               // position of the body's first byte in the journal
+    uint64_t group_hash;         // of resource, scope and both schema URLs: equal bytes, equal hash
     struct tr_range scope_spans; // the ScopeSpans message: its field 2 are the spans
     struct tr_range resource[2];
     struct tr_range scope[2];

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The outbox: kept spans of an lcore after the common attribute rules, in a ring that every backend reads with
-// a cursor of its own. Appending never waits: a backend that falls a ring behind loses the oldest and counts it.
+// The outbox: kept spans of an lcore after the common attribute rules, in a ring that every backend reads
+// with a cursor of its own. Appending never waits: a backend that falls a ring behind loses the oldest and
+// counts it.
 //
-// A GROUP entry holds resource, scope and schema URLs once; a SPAN entry names its group by position. A group is
-// written anew when it lies more than half a ring back, and a cursor may lag by at most half a ring, so a group
-// that an entry within reach names is always still there.
+// A GROUP entry holds resource, scope and schema URLs once; a SPAN entry names its group by position. A group
+// is written anew when it lies more than a quarter of a ring back, and a cursor may lag by at most three
+// quarters, so a group that an entry within reach names is still there.
 //
 // Thread: append on the owner lcore; everything else on any thread.
 #ifndef TR_JOURNAL_OUTBOX_H
@@ -19,9 +20,9 @@ enum tr_outbox_kind { TR_OUTBOX_GROUP = 1, TR_OUTBOX_SPAN = 2, TR_OUTBOX_OPAQUE 
 // As it lies in the ring, before each payload; entries begin at multiples of 16.
 struct tr_outbox_entry {
     uint32_t payload_bytes;
-    uint8_t kind;   // enum tr_outbox_kind
-    uint8_t signal; // OPAQUE: enum tr_signal
-    uint16_t policy; // SPAN: index of the policy that kept it
+    uint8_t kind;      // enum tr_outbox_kind
+    uint8_t signal;    // OPAQUE: enum tr_signal
+    uint16_t policy;   // SPAN: index of the policy that kept it
     uint64_t position; // its own
     uint64_t sequence; // SPAN and OPAQUE: how many such were appended before it in this ring
     uint64_t group;    // SPAN: position of its GROUP
@@ -32,7 +33,7 @@ struct tr_outbox_group {
     uint64_t hash;
     uint32_t resource_bytes; // Resource message
     uint32_t resource_schema_url_bytes;
-    uint32_t scope_bytes;    // InstrumentationScope message
+    uint32_t scope_bytes; // InstrumentationScope message
     uint32_t scope_schema_url_bytes;
 };
 
@@ -42,6 +43,7 @@ struct tr_outbox {
     struct tr_ringfile ring;
     struct tr_outbox_groups *groups;
     uint64_t sequence; // writer's: of the next SPAN or OPAQUE
+    uint64_t reach;    // writer's: the oldest entry that a cursor may stand at
 };
 
 int tr_outbox_create(struct tr_outbox *outbox, const char *directory,
@@ -82,7 +84,10 @@ enum tr_outbox_next tr_outbox_next(const struct tr_outbox *outbox, struct tr_out
                                    struct tr_outbox_entry *entry, void *buffer, size_t buffer_bytes,
                                    uint64_t *lost);
 
-// Copy out the GROUP at a position. Returns its payload's bytes, -ENOENT (overwritten), -ENOSPC (buffer).
+// Copy out the GROUP at a position. Should the writer overrun it between the two calls, the span that named
+// it is as lost as if the cursor had been overrun: count it so.
+//
+// Returns its payload's bytes, -ENOENT (overwritten), -ENOSPC (buffer).
 ssize_t tr_outbox_group_read(const struct tr_outbox *outbox, uint64_t position, void *buffer,
                              size_t buffer_bytes);
 

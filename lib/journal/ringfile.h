@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/tr.h"
 
-#define TR_RINGFILE_MAGIC   0x31474e4952525454ull // "TTRRING1"
-#define TR_RINGFILE_VERSION 1
+#define TR_RINGFILE_MAGIC        0x31474e4952525454ull // "TTRRING1"
+#define TR_RINGFILE_VERSION      1
 #define TR_RINGFILE_HEADER_BYTES 4096
 
 enum tr_ringfile_kind { TR_RINGFILE_JOURNAL = 1, TR_RINGFILE_OUTBOX = 2, TR_RINGFILE_VERDICTS = 3 };
@@ -24,14 +24,16 @@ struct tr_ringfile_header {
     uint32_t version;
     uint32_t kind;
     uint64_t data_bytes;
-    uint32_t lcore;      // whose ring
-    uint32_t lcores;     // of how many: the map from trace id to owner depends on it
+    uint32_t lcore;  // whose ring
+    uint32_t lcores; // of how many: the map from trace id to owner depends on it
     uint64_t created_wall_ns;
-    uint64_t boot[2];    // /proc/sys/kernel/random/boot_id: a ring of another boot is not ours
+    uint64_t boot[2]; // /proc/sys/kernel/random/boot_id: a ring of another boot is not ours
     uint64_t reserved[1];
 
     uint64_t head tr_aligned(64); // everything below is written and committed
     uint64_t tail;                // everything below may be overwritten
+    uint64_t reach;               // outbox: the oldest entry that a cursor may stand at
+    uint64_t turn;                // odd while head and committed_* change together
     uint64_t committed_records;
     uint64_t committed_spans;
     uint64_t accounting[32]; // the owner's rows at the last commit, for recovery
@@ -76,11 +78,33 @@ static inline uint64_t tr_ringfile_free(const struct tr_ringfile *ring)
     return ring->bytes - (ring->head - ring->tail);
 }
 
-// Writer: publish what was written up to `head`.
-static inline void tr_ringfile_commit(struct tr_ringfile *ring, uint64_t head)
+// Writer: publish what was written up to `head`: one record with so many spans.
+static inline void tr_ringfile_commit(struct tr_ringfile *ring, uint64_t head, uint64_t spans)
 {
+    struct tr_ringfile_header *header = ring->header;
+    uint64_t turn = header->turn;
+
     ring->head = head;
-    tr_store_release(&ring->header->head, head);
+    tr_store_relaxed(&header->turn, turn + 1);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    tr_store_relaxed(&header->committed_records, header->committed_records + 1);
+    tr_store_relaxed(&header->committed_spans, header->committed_spans + spans);
+    tr_store_release(&header->head, head);
+    tr_store_release(&header->turn, turn + 2);
+}
+
+// Any thread: head and the spans committed below it, as of one instant.
+static inline void tr_ringfile_committed(const struct tr_ringfile *ring, uint64_t *head, uint64_t *spans)
+{
+    const struct tr_ringfile_header *header = ring->header;
+    uint64_t turn;
+
+    do {
+        turn = tr_load_acquire(&header->turn);
+        *head = tr_load_acquire(&header->head);
+        *spans = tr_load_relaxed(&header->committed_spans);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while ((turn & 1) || turn != tr_load_relaxed(&header->turn));
 }
 
 // Writer: let everything below `tail` be overwritten. The fence orders it before the overwriting stores, so

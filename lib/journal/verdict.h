@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verdict ring: every decision of an owner, oldest first, in a file. It is what recovery reads, and with an
-// index over it (trace/) it is the decision cache that late spans and `traces why` ask.
+// The verdict ring: every decision of an owner, oldest first, in a file. It is what recovery reads, and with
+// an index over it (trace/) it is the decision cache that late spans and `traces why` ask.
 #ifndef TR_JOURNAL_VERDICT_H
 #define TR_JOURNAL_VERDICT_H
 
