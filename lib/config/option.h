@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options, each written once: a row gives parsing, checking, `config show`, `config diff`, docs/configuration.md.
-// Each folder brings a table of rows beside the struct they fill (lib/http/http_options.h, ...); app/ puts the
-// tables together. Adding an option is its row and its use.
+// Options, each written once: a row gives parsing, checking, `config show`, `config diff`,
+// docs/configuration.md. Each folder brings a table of rows beside the struct they fill
+// (lib/http/http_options.h, ...); app/ puts the tables together. Adding an option is its row and its use.
 //
 //   struct tr_http_options { uint64_t body_bytes_max; uint64_t request_timeout_ns; };
 //   static const struct tr_option rows[] = {
@@ -62,7 +62,9 @@ struct tr_option {
     int flags;
     size_t offset;
     const char *initial; // the default as it would be written in YAML; NULL: zero, empty or absent
-    double min, max;     // numbers, durations (ns), sizes; items of a list or strings. Both 0: unbounded
+    // Numbers, durations (ns), sizes; how many items a list, strings or a map has. Both 0: unbounded; max
+    // below min: no upper bound. Holds for defaults as well, and a list that is left out has 0 items.
+    double min, max;
     const char *const *names;            // ENUM: NULL-terminated
     const struct tr_option_table *table; // STRUCT, POINTER, LIST
     const char *help;                    // one sentence or two, for docs/configuration.md
@@ -74,14 +76,17 @@ struct tr_option_table {
     size_t count;
     size_t struct_bytes;
 
-    // Checks that no row can make, after all rows are in. `path` is "ports[1]". NULL: none.
-    // Returns 0 or tr_error_set(error, EINVAL, "%s.listen[0]: ...", path, ...).
+    // Checks that no row can make, after all rows are in. `path` is "ports[1]", "" at the root. NULL: none.
+    // The line is added if the error begins with a path. Returns 0 or tr_error_set(error, EINVAL,
+    // "%s.listen[0]: ...", path, ...).
     int (*check)(void *options, const char *path, struct tr_error *error);
 };
 
 #define TR_OPTION_(s, field, name_, type_, initial_, min_, max_, flags_, names_, table_, help_)              \
-    {.name = name_, .type = type_, .flags = flags_, .offset = offsetof(s, field), .initial = initial_,       \
-     .min = (double)(min_), .max = (double)(max_), .names = names_, .table = table_, .help = help_}
+    {                                                                                                        \
+        .name = name_, .type = type_, .flags = flags_, .offset = offsetof(s, field), .initial = initial_,    \
+        .min = (double)(min_), .max = (double)(max_), .names = names_, .table = table_, .help = help_        \
+    }
 #define TR_OPTION_BOOL(s, f, name, initial, flags, help)                                                     \
     TR_OPTION_(s, f, name, TR_TYPE_BOOL, initial, 0, 0, flags, NULL, NULL, help)
 #define TR_OPTION_UINT(s, f, name, initial, min, max, flags, help)                                           \
@@ -114,8 +119,12 @@ struct tr_options_doc;
 
 // Parse YAML against a table, fill in defaults, check.
 //
-// Returns 0 and *doc, or -EINVAL: unknown key, wrong type or value out of range, named with path, line and bound
-// ("line 12: ports[1].listen[0]: 70000 is above 65535").
+// Returns 0 and *doc, or -EINVAL: unknown key, wrong type or value out of range, named with path, line and
+// bound ("line 12: ports[1].listen[0]: 70000 is above 65535").
+//
+// `key:` with nothing behind it is an empty list, map or block (a POINTER is then there, with its defaults),
+// and an error for a single value. Hostile text is bounded (yaml.h): 1 MiB, 32 levels, 65536 values, no
+// anchors.
 int tr_options_parse(const struct tr_option_table *table, const char *text, size_t bytes,
                      struct tr_options_doc **doc, struct tr_error *error);
 int tr_options_parse_file(const struct tr_option_table *table, const char *path, struct tr_options_doc **doc,
@@ -125,6 +134,13 @@ void tr_options_free(struct tr_options_doc *doc);
 // The struct of the table, borrowed from the doc.
 void *tr_options_struct(struct tr_options_doc *doc);
 const char *tr_options_text(const struct tr_options_doc *doc);
+
+// Put "line N: " before an error that begins with a path ("backends[1].endpoint: ..." or
+// "backends[tempo]..."), as those of the modules' own checks do.
+void tr_options_locate(const struct tr_options_doc *doc, struct tr_error *error);
+
+// Check a table and all below it: names, ranges, defaults that parse, help. For tests.
+int tr_options_lint(const struct tr_option_table *table, struct tr_error *error);
 
 // The whole config with defaults as YAML, secrets covered. Returns malloc'd text.
 char *tr_options_show(const struct tr_options_doc *doc);
