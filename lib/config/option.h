@@ -142,13 +142,18 @@ void tr_options_locate(const struct tr_options_doc *doc, struct tr_error *error)
 // Check a table and all below it: names, ranges, defaults that parse, help. For tests.
 int tr_options_lint(const struct tr_option_table *table, struct tr_error *error);
 
-// The whole config with defaults as YAML, secrets covered. Returns malloc'd text.
+// The whole config with defaults as YAML that parses back to the same. Secrets are covered as "***", unless
+// they name a place (env:, file:); parsing refuses the cover. Returns malloc'd text, NULL: out of memory.
 char *tr_options_show(const struct tr_options_doc *doc);
 
-// A line for each value that differs: path, old, new, live or restart. `path` is borrowed for the call.
+// A line for each value that differs: path, old, new, live or restart; "" on the side where it is absent.
+//
+// Items of a list are matched by `name` if their table has one ("backends[tempo].timeout"), otherwise by
+// index. A value is live if its row is; that an item or a block comes or goes is live if the row of the list
+// or block is. All text is borrowed for the call.
 typedef void (*tr_options_diff_fn)(void *context, const char *path, const char *before, const char *after,
                                    bool live);
-// Returns the number of differences.
+// Returns the number of differences. `each` may be NULL. Both docs are of the same table.
 size_t tr_options_diff(const struct tr_options_doc *before, const struct tr_options_doc *after,
                        tr_options_diff_fn each, void *context);
 

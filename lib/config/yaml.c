@@ -110,6 +110,9 @@ static int scalar_take(struct builder *b, const yaml_event_t *event)
     if (!text)
         return tr_error_set(b->error, ENOMEM, "out of memory");
     if (b->open && b->open->kind == TR_YAML_MAP && !b->key) {
+        if (bytes > TR_YAML_KEY_BYTES_MAX)
+            return tr_error_set(b->error, EINVAL, "line %u: a key of more than %d bytes", line_of(event),
+                                TR_YAML_KEY_BYTES_MAX);
         b->key = text;
         b->key_line = line_of(event);
         return 0;

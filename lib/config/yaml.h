@@ -7,10 +7,11 @@
 #include "base/error.h"
 #include "config/arena.h"
 
-#define TR_YAML_BYTES_MAX  TR_MIB
-#define TR_YAML_DEPTH_MAX  32
-#define TR_YAML_NODES_MAX  65536
-#define TR_YAML_PATH_BYTES 256 // longer paths are cut
+#define TR_YAML_BYTES_MAX     TR_MIB
+#define TR_YAML_DEPTH_MAX     32
+#define TR_YAML_NODES_MAX     65536
+#define TR_YAML_KEY_BYTES_MAX 200 // escaped, it still fits the 1024 that YAML allows a key on one line
+#define TR_YAML_PATH_BYTES    256 // longer paths are cut
 
 enum tr_yaml_kind { TR_YAML_SCALAR, TR_YAML_LIST, TR_YAML_MAP };
 

@@ -257,11 +257,13 @@ static void test_hostile(void **state)
         used += (size_t)sprintf(text + used, "- a\n");
     assert_refused_bytes(text, used, "line 65536: more than 65536 values");
 
-    // Keys of any length are named in a line of bounded length.
+    // A key of any length is named in a line of bounded length.
     memset(text, 'k', TR_KIB);
-    strcpy(text + 1000, ": 1");
-    assert_refused(
-        text, "line 1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: unknown key");
+    strcpy(text + 200, ": 1");
+    assert_refused(text, "line 1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: "
+                         "unknown key");
+    strcpy(text + 200, "k: 1");
+    assert_refused(text, "line 1: a key of more than 200 bytes");
     free(text);
 }
 
