@@ -16,7 +16,8 @@ enum tr_counter_kind { TR_COUNTER, TR_GAUGE };
 
 struct tr_counter_row {
     const char *field;
-    const char *name;   // without "tailrace_"; unit last, "_total" on counters; the field of "..._seconds" is in ns
+    // Without "tailrace_"; unit last, "_total" on counters. What "_seconds" names is held in ns.
+    const char *name;
     const char *labels; // "" or "reason=\"late\""
     const char *help;
     enum tr_counter_kind kind;

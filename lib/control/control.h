@@ -159,7 +159,7 @@ int tr_control_start(struct tr_control **control, const struct tr_control_option
                      const struct tr_telemetry_options *telemetry, const struct tr_control_daemon *daemon,
                      struct tr_error *error);
 
-// Answers what is in progress, joins the threads, unlinks the socket. NULL is allowed.
+// Joins the threads: no callback runs after it. Unlinks the socket. NULL is allowed.
 void tr_control_stop(struct tr_control *control);
 
 // The port that telemetry listens on (the kernel's choice for port 0), 0: none.

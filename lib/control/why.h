@@ -12,13 +12,13 @@
 #include "journal/verdict.h"
 
 enum tr_fate {
-    TR_TRACE_WAITING,  // held: its decision is due
-    TR_TRACE_REJECTED, // refused to the client before it was accepted
-    TR_TRACE_EVICTED,  // given up undecided
-    TR_TRACE_FAILED,   // kept, but a backend refused or lost it
-    TR_TRACE_LATE,     // spans came after the decision, and followed it
+    TR_TRACE_WAITING, // held: its decision is due
+    TR_TRACE_EVICTED, // given up undecided
+    TR_TRACE_FAILED,  // kept, but a backend refused or lost it
+    TR_TRACE_LATE,    // spans came after the decision, and followed it
     TR_TRACE_KEPT,
     TR_TRACE_DROPPED,
+    TR_TRACE_REJECTED,   // refused to the client before it was accepted
     TR_TRACE_NEVER_SEEN, // or forgotten: `remembered` says how far back we know
     TR_TRACE_FATES,
 };

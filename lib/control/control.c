@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Three threads under one lock: the socket's server, the telemetry server, and a ticker that looks at the
+// flow once a second and goes back to the old config when nobody has confirmed the new one.
+#include "control/control.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/state.h"
+
+#define TICK_NS TR_S
+
+void tr_control_connections_join(uint32_t lcore, const char *port, const struct tr_connection_row *streams,
+                                 size_t streams_count, const struct tr_http_row *rows, size_t rows_count,
+                                 tr_control_connection_fn each, void *to)
+{
+    for (size_t i = 0; i < streams_count; i++) {
+        struct tr_control_connection connection = {.lcore = lcore, .port = port, .stream = &streams[i]};
+
+        // Both lists come in the order in which streams were opened, mostly: begin where the last one was.
+        for (size_t k = 0; k < rows_count && !connection.http; k++) {
+            const struct tr_http_row *row = &rows[(i + k) % rows_count];
+
+            if (row->stream_id == streams[i].id)
+                connection.http = row;
+        }
+        each(to, &connection);
+    }
+}
+
+static void rollback(struct tr_control *control, uint64_t now)
+{
+    struct tr_error error = {.text = ""};
+    int rc = tr_apply_poll(&control->apply, now, &error);
+
+    if (rc == 1) {
+        tr_count(&control->counters.rolled_back, 1);
+        tr_log(TR_LOG_WARN, "config.rolled_back", "reason=\"nobody confirmed the new config in time\"");
+    } else if (rc < 0) {
+        tr_count(&control->counters.rollback_failed, 1);
+        tr_log(TR_LOG_ERROR, "config.rollback_failed", "error=\"%s\"", error.text);
+    }
+}
+
+// Lock held.
+static void tick(struct tr_control *control, uint64_t now)
+{
+    const struct tr_control_daemon *daemon = control->daemon;
+    struct tr_control_status status;
+    struct tr_drift_view drift;
+    char *text;
+
+    rollback(control, now);
+    memset(&status, 0, sizeof(status));
+    daemon->status(daemon->context, &status);
+    tr_rates_look(&control->rates, &status, now);
+    text = daemon->config_text(daemon->context);
+    tr_drift_find(status.config_path, text ? text : "", &drift);
+    free(text);
+    tr_gauge(&control->counters.drift, drift.drift != TR_DRIFT_NONE);
+    tr_gauge(&control->counters.confirm_waiting, control->apply.confirm_at_ns != TR_NEVER);
+}
+
+static void *ticker(void *context)
+{
+    struct tr_control *control = context;
+    uint64_t next = tr_control_now() + TICK_NS;
+
+    pthread_mutex_lock(&control->lock);
+    while (!control->stopping) {
+        uint64_t at = TR_MIN(next, control->apply.confirm_at_ns), now;
+        const struct timespec until = {.tv_sec = (time_t)(at / TR_S), .tv_nsec = (long)(at % TR_S)};
+
+        pthread_cond_timedwait(&control->wake, &control->lock, &until);
+        now = tr_control_now();
+        if (control->stopping || now < TR_MIN(next, control->apply.confirm_at_ns))
+            continue;
+        tick(control, now);
+        next = now + TICK_NS;
+    }
+    pthread_mutex_unlock(&control->lock);
+    return NULL;
+}
+
+static int start_socket(struct tr_control *control, const char *path, struct tr_error *error)
+{
+    struct tr_server_options options = {
+        .name = "control",
+        .connections_max = 64,
+        .timeout_s = 30,
+        .body_bytes_max = TR_CONTROL_BODY_BYTES_MAX,
+        .handle = tr_api_handle,
+        .context = control,
+    };
+    int rc = tr_listen_unix(path, &options.fd, error);
+
+    if (rc)
+        return rc;
+    snprintf(control->socket_path, sizeof(control->socket_path), "%s", path);
+    return tr_server_start(&control->socket_server, &options, error);
+}
+
+static int start_telemetry(struct tr_control *control, const char *listen, struct tr_error *error)
+{
+    struct tr_server_options options = {
+        .name = "telemetry",
+        .connections_max = 64,
+        .connections_peer_max = 32,
+        .timeout_s = 15,
+        .body_bytes_max = 0,
+        .handle = tr_telemetry_handle,
+        .context = control,
+    };
+    int rc;
+
+    if (!listen || !listen[0])
+        return 0;
+    rc = tr_listen_tcp(listen, &options.fd, &control->telemetry_port, error);
+    return rc ? rc : tr_server_start(&control->telemetry_server, &options, error);
+}
+
+// The clock of the ticker's waits is the monotonic one: a step of the wall clock rolls nothing back.
+static void sync_init(struct tr_control *control)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&control->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&control->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static void servers_stop(struct tr_control *control)
+{
+    tr_server_stop(control->socket_server);
+    tr_server_stop(control->telemetry_server);
+    if (control->socket_path[0])
+        unlink(control->socket_path);
+}
+
+static void destroy(struct tr_control *control)
+{
+    tr_apply_fini(&control->apply);
+    pthread_cond_destroy(&control->wake);
+    pthread_mutex_destroy(&control->lock);
+    free(control);
+}
+
+int tr_control_start(struct tr_control **made, const struct tr_control_options *options,
+                     const struct tr_telemetry_options *telemetry, const struct tr_control_daemon *daemon,
+                     struct tr_error *error)
+{
+    struct tr_control *control = calloc(1, sizeof(*control));
+    int rc;
+
+    if (!control)
+        return tr_error_set(error, ENOMEM, "control: no memory");
+    control->daemon = daemon;
+    tr_apply_init(&control->apply, daemon);
+    sync_init(control);
+    tick(control, tr_control_now());
+    rc = start_socket(control, options->socket, error);
+    if (rc == 0)
+        rc = start_telemetry(control, telemetry->listen, error);
+    if (rc == 0 && (rc = -pthread_create(&control->ticker, NULL, ticker, control)))
+        tr_error_set(error, -rc, "control: no thread: %s", strerror(-rc));
+    if (rc) {
+        servers_stop(control);
+        destroy(control);
+        return rc;
+    }
+    *made = control;
+    return 0;
+}
+
+void tr_control_stop(struct tr_control *control)
+{
+    if (!control)
+        return;
+    pthread_mutex_lock(&control->lock);
+    control->stopping = true;
+    pthread_cond_signal(&control->wake);
+    pthread_mutex_unlock(&control->lock);
+    pthread_join(control->ticker, NULL);
+    servers_stop(control);
+    destroy(control);
+}
+
+uint16_t tr_control_telemetry_port(const struct tr_control *control)
+{
+    return control->telemetry_port;
+}
+
+int tr_control_reload(struct tr_control *control, struct tr_error *error)
+{
+    struct tr_control_status status;
+    char *text = NULL;
+    size_t bytes = 0;
+    int rc;
+
+    pthread_mutex_lock(&control->lock);
+    memset(&status, 0, sizeof(status));
+    control->daemon->status(control->daemon->context, &status);
+    rc = tr_control_file_read(status.config_path, TR_CONTROL_BODY_BYTES_MAX, &text, &bytes);
+    if (rc)
+        tr_error_set(error, -rc, "%s: %s", status.config_path, strerror(-rc));
+    else if (strlen(text) != bytes)
+        rc = tr_error_set(error, EINVAL, "%s: holds a NUL byte", status.config_path);
+    if (rc == 0)
+        rc = tr_apply_begin(&control->apply, text, bytes, 0, tr_control_now(), NULL, NULL, error);
+    free(text);
+    tr_count(rc ? &control->counters.refused : &control->counters.applied, 1);
+    if (rc)
+        tr_log(TR_LOG_ERROR, "config.refused", "reason=\"%s\"", error->text);
+    else
+        tr_log(TR_LOG_INFO, "config.applied", "path=%s", status.config_path);
+    pthread_mutex_unlock(&control->lock);
+    return rc;
+}
