@@ -35,4 +35,36 @@ struct tr_verdict_record {
 };
 _Static_assert(sizeof(struct tr_verdict_record) == 64, "a verdict is one cache line");
 
+struct tr_verdict_ring {
+    struct tr_ringfile file;
+    uint64_t records_max;
+};
+
+// Make `directory/verdicts.<lcore>`.
+//
+// options  kind and bytes are ours to set
+// records  power of two, at least TR_VERDICTS_MIN (a page of them)
+//
+// Returns 0 or -errno. Thread: start-up.
+#define TR_VERDICTS_MIN 64u
+int tr_verdict_ring_create(struct tr_verdict_ring *ring, const char *directory,
+                           const struct tr_ringfile_options *options, uint32_t records,
+                           struct tr_error *error);
+void tr_verdict_ring_close(struct tr_verdict_ring *ring);
+
+// The record that the next append overwrites, NULL while there is room.
+struct tr_verdict_record *tr_verdict_ring_oldest(const struct tr_verdict_ring *ring);
+
+// Write a record at the head; the oldest goes when the ring is full.
+//
+// Returns its number: records since the ring began.
+uint64_t tr_verdict_ring_append(struct tr_verdict_ring *ring, const struct tr_verdict_record *record);
+
+// A record that is still there.
+static inline struct tr_verdict_record *tr_verdict_ring_at(const struct tr_verdict_ring *ring,
+                                                           uint64_t number)
+{
+    return (struct tr_verdict_record *)tr_ringfile_at(&ring->file, number * sizeof(struct tr_verdict_record));
+}
+
 #endif

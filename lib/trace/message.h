@@ -4,8 +4,8 @@
 // Class 1, holder to owner: summaries, tail requests, epoch marks. A full ring stops the holder's walk.
 // Class 2, owner to holder: emits and acknowledgements. Consuming it needs no room anywhere.
 //
-// A holder is the lcore whose journal has the span; an owner is the lcore that decides the trace. Which ring a
-// slot comes out of says who sent it, so no slot carries its origin.
+// A holder is the lcore whose journal has the span; an owner is the lcore that decides the trace. Which ring
+// a slot comes out of says who sent it, so no slot carries its origin.
 #ifndef TR_TRACE_MESSAGE_H
 #define TR_TRACE_MESSAGE_H
 
@@ -17,11 +17,12 @@ enum tr_message_kind {
     TR_MESSAGE_EPOCH = 3,   // class 1
     TR_MESSAGE_EMIT = 4,    // class 2
     TR_MESSAGE_ACK = 5,     // class 2
+    TR_MESSAGE_WIDE = 6,    // class 1, behind a SUMMARY with TR_SPAN_WIDE
 };
 
 // Flags of a summary.
 #define TR_SPAN_ROOT 0x01 // no parent
-#define TR_SPAN_WIDE 0x02 // further slots follow (predicates beyond 64, shape)
+#define TR_SPAN_WIDE 0x02 // one slot follows: predicates 64 and up, of which at least one holds
 
 #define TR_POSITION_BITS 48
 #define TR_POSITION_MASK ((1ull << TR_POSITION_BITS) - 1)
@@ -42,6 +43,16 @@ struct tr_summary {
     uint32_t source; // tr_sources: (peer, service)
 };
 
+// The slot behind a summary with TR_SPAN_WIDE; both are enqueued in one go.
+struct tr_summary_wide {
+    uint64_t predicates[5]; // words 1 to 5
+    uint64_t reserved : 48;
+    uint64_t kind : 4; // TR_MESSAGE_WIDE
+    uint64_t flags : 4;
+    uint64_t epoch : 8;
+    uint64_t predicates2[2]; // words 6 and 7
+};
+
 // "Decide and emit what began in my journal below this position." Sent behind the summaries it covers.
 struct tr_tail_message {
     uint64_t position; // 48 bits are not enough to be lazy with: whole
@@ -49,7 +60,7 @@ struct tr_tail_message {
     uint64_t reserved2;
     uint64_t reserved3 : 48;
     uint64_t kind : 4;
-    uint64_t urgent : 4; // 1: whatever decision_wait says, down to decision_wait_min
+    uint64_t urgent : 4; // 0: a trace waits until it is decision_wait_min old; 1: whatever its age
     uint64_t epoch : 8;
     uint64_t reserved4[2];
 };
@@ -66,7 +77,7 @@ struct tr_emit_span {
 
 struct tr_emit_message {
     struct tr_emit_span span[TR_EMIT_SPANS];
-    uint64_t trace_hash; // tr_hash_trace_id, for the log of what was lost
+    uint64_t trace_hash;    // tr_hash_trace_id, for the log of what was lost
     uint64_t position : 48; // ACK: everything below is decided and its emits are ahead in this ring
     uint64_t kind : 4;
     uint64_t spans : 4; // EMIT: 1 to TR_EMIT_SPANS
@@ -79,6 +90,7 @@ struct tr_emit_message {
 
 union tr_message {
     struct tr_summary summary;
+    struct tr_summary_wide wide;
     struct tr_tail_message tail;
     struct tr_emit_message emit;
     struct { // what all share: the word that holds the kind

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The owner: traces of one lcore's slice of the ids, from their first summary to their verdict and beyond.
 //
-// It takes class 1 messages, keeps aggregates and where each span lies, asks the decider when decision_wait has
-// passed (or a holder asks for the tail, or the table is full), and puts class 2 messages out. It knows no clock,
-// no ring and no policy: `now` comes in, emits go to a callback, decisions come from one.
+// It takes class 1 messages, keeps aggregates and where each span lies, asks the decider when decision_wait
+// has passed (or a holder asks for the tail, or the table is full), and puts class 2 messages out. It knows
+// no clock, no ring and no policy: `now` comes in, emits go to a callback, decisions come from one.
 //
-// When the callback says a ring is full, the owner remembers where it stopped and goes on at the next poll: no
-// trace is half forgotten, no acknowledgement overtakes the emits it covers.
+// When the callback says a ring is full, the owner remembers where it stopped and goes on at the next poll:
+// no trace is half forgotten, no acknowledgement overtakes the emits it covers.
 //
 // Thread: its lcore; tr_owner_find() and counters also while the lcores are stopped.
 #ifndef TR_TRACE_OWNER_H
@@ -51,15 +51,18 @@ struct tr_owner_output {
 struct tr_owner_options {
     uint32_t lcore;
     uint32_t lcores;
-    uint32_t traces_max;  // entries of the table
-    uint32_t refs_max;    // spans held by reference, all traces together
-    uint32_t verdicts_max; // decisions remembered, power of two
+    uint32_t traces_max;      // entries of the table
+    uint32_t refs_max;        // spans held by reference, all traces together
+    uint32_t verdicts_max;    // decisions remembered, power of two, at least TR_VERDICTS_MIN
+    uint32_t predicate_words; // the most a config may use, 1 to TR_AGGREGATE_WORDS; 0: all
     uint64_t wait_ns;
     uint64_t wait_min_ns;
-    uint32_t trace_spans_max;
+    uint32_t trace_spans_max; // 0: none
     uint64_t trace_bytes_max; // 0: none
     const char *directory;    // of the verdict ring's file
-    int numa_node;
+    int numa_node;            // -1: wherever
+    bool prefault;            // take all memory at creation, not at first touch
+    uint64_t hash_seed;       // of the table's hash; 0: random
 };
 
 #define TR_OWNER_COUNTERS(X)                                                                                 \
@@ -83,7 +86,15 @@ struct tr_owner_options {
     X(late_kept, COUNTER, "late_spans_total", "verdict=\"kept\"", "Spans that came after their decision.")   \
     X(late_dropped, COUNTER, "late_spans_total", "verdict=\"dropped\"",                                      \
       "Spans that came after their decision.")                                                               \
+    X(late_evicted, COUNTER, "late_spans_total", "verdict=\"evicted\"",                                      \
+      "Spans that came after their decision.")                                                               \
     X(emits_sent, COUNTER, "emit_spans_sent_total", "", "Spans that holders were asked to emit.")            \
+    X(emits_waiting, GAUGE, "emit_spans_waiting", "",                                                        \
+      "Spans of kept traces whose holder is still to be asked.")                                             \
+    X(table_full, COUNTER, "owner_full_total", "what=\"traces\"", "Bursts of summaries that found no room.") \
+    X(refs_full, COUNTER, "owner_full_total", "what=\"spans\"", "Bursts of summaries that found no room.")   \
+    X(epoch_behind, COUNTER, "owner_epoch_behind_total", "",                                                 \
+      "Spans walked under an older config than their trace began under. Always 0.")                          \
     X(output_full, COUNTER, "owner_output_full_total", "", "Turns that ended at a full class 2 ring.")
 TR_COUNTERS_DECLARE(owner, TR_OWNER_COUNTERS)
 
@@ -95,38 +106,68 @@ int tr_owner_create(struct tr_owner **owner, const struct tr_owner_options *opti
 void tr_owner_destroy(struct tr_owner *owner);
 struct tr_owner_counters *tr_owner_counters(struct tr_owner *owner);
 
-// decision_wait changed live: for traces that begin from now on.
+// The memory that tr_owner_create() would map, bytes; what is never used is never touched.
+uint64_t tr_owner_bytes(const struct tr_owner_options *options);
+
+// decision_wait changed live: for traces that begin from now on. decision_wait_min holds for all at once.
 void tr_owner_wait_set(struct tr_owner *owner, uint64_t wait_ns, uint64_t wait_min_ns);
 
-// The epoch under which new traces begin (the lcore calls it once every origin's EPOCH mark is in).
+// The epoch under which new traces begin (the lcore calls it once every origin's EPOCH mark is in). Epochs
+// count up, and fewer than 256 may be live (control allows far fewer).
 void tr_owner_epoch_set(struct tr_owner *owner, uint32_t epoch);
 
-// The oldest epoch that a live trace began under: configs before it can be freed.
+// The oldest epoch under which a trace is held or being emitted, the newest if none is: configs before it can
+// be freed (late spans may still name a policy of one).
 uint32_t tr_owner_epoch_oldest(const struct tr_owner *owner);
 
-// Take up to `count` class 1 messages (SUMMARY, TAIL) that came from `origin`, in their order.
+// Take up to `count` class 1 messages that came from `origin`, in their order.
 //
-// Returns how many were taken: fewer when the table or the references are full and nothing may be decided early
-// yet, or when a late span's emit finds its ring full. The rest must be offered again.
-// Cost: one probe, at most 2 cache misses a summary (a burst is prefetched).
+// messages  SUMMARY (with its WIDE slot) and TAIL; it stops before an EPOCH mark, which is the caller's
+//
+// Returns how many were taken: fewer when the table or the references are full, when a late span's emit finds
+// its ring full, or when the last is a summary whose WIDE slot is not among them. The rest must be offered
+// again. Nothing is decided here. Cost: one probe, at most 2 cache misses a summary (a burst is prefetched).
 uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union tr_message *messages,
                           uint32_t count, uint64_t now, uint64_t wall_ns);
 
-// Decide what is due, emit, acknowledge; at most `budget` spans. Returns the spans of the traces decided.
+// Decide what is due, emit, acknowledge.
+//
+// budget  of work: 1 for each trace decided and each span emitted
+//
+// Returns the work done. A trace whose emits exceed it goes on at the next poll.
 uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget);
 
-// When to poll again: TR_NEVER with nothing held.
+// The tick that settles budgets is over: ask again about each trace that was PENDING, here and, when the
+// budget does not suffice, in the polls that follow. Returns the work done.
+uint32_t tr_owner_settle(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget);
+
+// When to poll again: 0 at once, TR_NEVER with nothing due ever (PENDING traces wait for tr_owner_settle).
 uint64_t tr_owner_deadline(const struct tr_owner *owner);
 
-// Drain: decide all that is held, whatever its age.
+// Drain: from now on decide all that is held, whatever its age.
 void tr_owner_drain(struct tr_owner *owner);
 
-// Is anything left to emit or acknowledge that a full ring has stopped?
+// Give up what is held, undecided (the drain has timed out); at most `budget` traces. Returns how many.
+uint32_t tr_owner_evict(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget);
+
+// Is anything left to emit or acknowledge, that a full ring or the budget has stopped?
 bool tr_owner_busy(const struct tr_owner *owner);
 
 // For `traces why` (any thread while the lcores are stopped at a turn's end).
 bool tr_owner_find_held(const struct tr_owner *owner, const uint8_t id[16], struct tr_trace *trace);
 const struct tr_verdict_record *tr_owner_find_verdict(const struct tr_owner *owner, const uint8_t id[16]);
+
+// What a held trace waits for.
+struct tr_owner_waiting {
+    uint64_t due_ns;  // lcore clock: decided then at the latest
+    uint64_t holders; // bit n: lcore n has spans of it
+    bool pending;     // was asked about, waits for the tick
+};
+bool tr_owner_find_waiting(const struct tr_owner *owner, const uint8_t id[16],
+                           struct tr_owner_waiting *waiting);
+
+// When the oldest decision that is still remembered was made, 1970; 0: none yet.
+uint64_t tr_owner_verdicts_since(const struct tr_owner *owner);
 
 // Recount held spans and traces from the table, for the audit of debug builds and tests.
 void tr_owner_recount(const struct tr_owner *owner, uint64_t *spans, uint64_t *traces);

@@ -8,7 +8,7 @@
 
 #include "base/tr.h"
 
-#define TR_SOURCE_OTHER 0u
+#define TR_SOURCE_OTHER      0u
 #define TR_SERVICE_BYTES_MAX 64 // longer names are cut
 
 struct tr_source {
@@ -33,7 +33,7 @@ struct tr_sources {
 
 // A source's number: lcore in the top 8 bits, row in the rest.
 #define TR_SOURCE_LCORE(source) ((source) >> 24)
-#define TR_SOURCE_ROW(source)   ((source) & 0xffffffu)
+#define TR_SOURCE_ROW(source)   ((source)&0xffffffu)
 
 int tr_sources_create(struct tr_sources *sources, uint32_t lcore, uint32_t rows_max);
 void tr_sources_destroy(struct tr_sources *sources);

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The owner: essay.
+//
+// A trace lives in four places. The *index* finds it by id: lines of 10 slots of tag and entry number, at
+// half load one line a probe. Its *entry* is two cache lines: the first is all that a further span touches
+// (id to compare, times, bits, bytes, origins, the block that takes the next reference), the second its
+// beginning and its end (first arrival, epoch, list links, generation). Predicates beyond the first 64 lie in
+// an array beside, which is not touched while no config has so many. Its *references* are a chain of blocks,
+// one line for 4 spans of 15 bytes. And for each origin that has spans of it, a *node* of 16 bytes stands in
+// that origin's FIFO, in the order of the origin's ring.
+//
+//                         bytes a trace of 10 spans in 3 origins     a million such traces
+//     index               13                                         13 MB
+//     entry               128                                        128 MB
+//     references          3 blocks: 192                              192 MB
+//     nodes               3 x 16: 48                                 48 MB
+//                         381, or 38 a span                          381 MB
+//
+// What was weighed against it:
+//   - references of 16 bytes, 3 and a link in a line: 4 blocks for 10 spans, 64 MB more for a million traces.
+//   By
+//     field instead of by reference, 4 fit.
+//   - nodes on a doubly linked list, so that a decision unlinks its own: no stale ones, but 24 bytes each and
+//   two
+//     misses an unlink, 6 a trace. Left in place and popped when stale they are read in order, and the
+//     entry's line is called for ahead.
+//   - no FIFO but (time, position) samples an origin, deciding all older traces: would decide traces that
+//   have no
+//     span in the journal that is short, early.
+//   - a heap of deadlines: equal waits make a FIFO, so a list for each wait is sorted by itself.
+//   - rte_hash: a key of 16 bytes beside each slot and two lines a probe; and it is not to be linked without
+//   EAL.
+//
+// Cost of a summary: the index line, the entry's first line and the last block, 3 misses, called for a burst
+// ahead of their use. A trace's beginning adds its second line and a line of the cache's index, its decision
+// the index line, both entry lines, and the verdict (written in order).
+//
+// Invariants
+//   received = kept + dropped + evicted + held, after every call.
+//   An id is held or remembered as a verdict or neither, never both.
+//   A decision happens only in poll and settle; receive only takes, and emits late spans.
+//   At most one trace is being emitted, and nothing is decided or acknowledged meanwhile: so all emits that
+//   an acknowledgement covers are in the ring ahead of it. Late spans are emitted when they are taken, hence
+//   before any TAIL behind them is seen. A node is live while its generation is its entry's; an entry is
+//   given back with its generation counted up.
+//
+// Limits. Entries, references, chunks of nodes and verdicts are counted at creation. When entries, references
+// or chunks run low, poll decides the oldest traces early, down to decision_wait_min; when they have run out,
+// receive takes no more, and the rings and then the holders' walks stand still.
+#include "trace/owner_internal.h"
+
+#include <sys/random.h>
+
+#include "base/hash.h"
+
+TR_COUNTERS_DEFINE(owner, TR_OWNER_COUNTERS)
+
+static void table_options_of(const struct tr_owner_options *options, struct tr_table_options *table)
+{
+    *table = (struct tr_table_options){
+        .traces_max = options->traces_max,
+        .refs_max = options->refs_max,
+        .words = options->predicate_words ? options->predicate_words : TR_AGGREGATE_WORDS,
+        .numa_node = options->numa_node,
+        .prefault = options->prefault,
+    };
+}
+
+// A node for each trace in each origin, twice for the stale ones among them, and a begun chunk an origin.
+static uint32_t chunks_for(const struct tr_owner_options *options)
+{
+    uint64_t nodes = TR_MIN((uint64_t)options->refs_max, (uint64_t)options->traces_max * options->lcores);
+
+    return (uint32_t)(2 * nodes / TR_FIFO_CHUNK_NODES) + 2 * options->lcores + 1;
+}
+
+uint64_t tr_owner_bytes(const struct tr_owner_options *options)
+{
+    struct tr_table_options table;
+
+    table_options_of(options, &table);
+    return tr_table_bytes(&table) + tr_pool_bytes(chunks_for(options), sizeof(struct tr_fifo_chunk)) +
+           tr_index_bytes(options->verdicts_max) +
+           (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record) + sizeof(struct tr_owner);
+}
+
+static int options_check(const struct tr_owner_options *options, struct tr_error *error)
+{
+    if (options->lcores < 1 || options->lcores > TR_LCORES_MAX || options->lcore >= options->lcores)
+        return tr_error_set(error, EINVAL, "owner: lcore %u of %u, at most %u are possible", options->lcore,
+                            options->lcores, TR_LCORES_MAX);
+    if (options->traces_max < 1 || options->traces_max > (1u << 30))
+        return tr_error_set(error, EINVAL, "owner: %u traces are not between 1 and %u", options->traces_max,
+                            1u << 30);
+    if (options->refs_max < options->traces_max || options->refs_max > (1u << 31))
+        return tr_error_set(error, EINVAL, "owner: %u spans are not between the %u traces and %u",
+                            options->refs_max, options->traces_max, 1u << 31);
+    if (options->predicate_words > TR_AGGREGATE_WORDS)
+        return tr_error_set(error, EINVAL, "owner: %u predicate words are above %u", options->predicate_words,
+                            TR_AGGREGATE_WORDS);
+    return 0;
+}
+
+static void seed_draw(uint64_t from, uint64_t seed[2])
+{
+    if (!from && getrandom(&from, sizeof(from), GRND_NONBLOCK) != sizeof(from))
+        from = (uintptr_t)seed; // at boot, before the kernel has any: the address is random at least
+    seed[0] = tr_mix64(from + 1);
+    seed[1] = tr_mix64(seed[0] + 1);
+}
+
+// Room kept free by deciding early: enough for a turn's new traces, but never most of a small table.
+static uint32_t low_mark(uint32_t max)
+{
+    return TR_MAX(1u, TR_MIN(max / 16, 1024u));
+}
+
+int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *options,
+                    const struct tr_decider *decider, const struct tr_owner_output *output,
+                    struct tr_error *error)
+{
+    struct tr_ringfile_options file = {.lcore = options->lcore,
+                                       .lcores = options->lcores,
+                                       .numa_node = options->numa_node,
+                                       .prefault = true};
+    struct tr_table_options table;
+    struct tr_owner *owner;
+    int rc = options_check(options, error);
+
+    if (rc < 0)
+        return rc;
+    owner = tr_pages_map(sizeof(*owner), options->numa_node, true);
+    if (!owner)
+        return tr_error_set(error, ENOMEM, "owner: no memory");
+    owner->decider = *decider;
+    owner->output = *output;
+    owner->lcores = options->lcores;
+    owner->trace_spans_max = options->trace_spans_max ? options->trace_spans_max : UINT32_MAX;
+    owner->trace_bytes_max = options->trace_bytes_max ? options->trace_bytes_max : UINT64_MAX;
+    owner->waits[0].wait_ns = options->wait_ns;
+    owner->wait_min_ns = options->wait_min_ns;
+    owner->traces_low = low_mark(options->traces_max);
+    owner->refs_low = low_mark(options->refs_max);
+    owner->chunks_low = options->lcores + 1;
+    table_options_of(options, &table);
+    seed_draw(options->hash_seed, table.seed);
+    if (tr_table_create(&owner->table, &table) < 0 ||
+        tr_pool_create(&owner->chunks, chunks_for(options), sizeof(struct tr_fifo_chunk),
+                       offsetof(struct tr_fifo_chunk, next), options->numa_node, options->prefault) < 0) {
+        tr_owner_destroy(owner);
+        return tr_error_set(error, ENOMEM, "owner: no memory for %u traces and %u spans (%llu MiB)",
+                            options->traces_max, options->refs_max,
+                            (unsigned long long)(tr_owner_bytes(options) / TR_MIB));
+    }
+    rc = tr_verdicts_create(&owner->verdicts, options->directory, &file, options->verdicts_max, error);
+    if (rc < 0) {
+        tr_owner_destroy(owner);
+        return rc;
+    }
+    *created = owner;
+    return 0;
+}
+
+void tr_owner_destroy(struct tr_owner *owner)
+{
+    if (!owner)
+        return;
+    tr_verdicts_destroy(&owner->verdicts);
+    tr_pool_destroy(&owner->chunks);
+    tr_table_destroy(&owner->table);
+    tr_pages_unmap(owner, sizeof(*owner));
+}
+
+struct tr_owner_counters *tr_owner_counters(struct tr_owner *owner)
+{
+    return &owner->counters;
+}
+
+void tr_owner_wait_set(struct tr_owner *owner, uint64_t wait_ns, uint64_t wait_min_ns)
+{
+    uint32_t nearest = owner->wait;
+    uint64_t distance = UINT64_MAX;
+
+    owner->wait_min_ns = wait_min_ns;
+    for (uint32_t i = 0; i < TR_WAITS_MAX; i++) {
+        struct tr_wait *wait = &owner->waits[i];
+        uint64_t d = wait->wait_ns > wait_ns ? wait->wait_ns - wait_ns : wait_ns - wait->wait_ns;
+
+        // A free one is as good as an equal one, but for being free: prefer the equal.
+        if (d && !wait->traces)
+            d = 1;
+        if (d < distance) {
+            distance = d;
+            nearest = i;
+        }
+    }
+    // With every one in use by another wait (control allows fewer live configs than that), the nearest
+    // serves.
+    if (!owner->waits[nearest].traces)
+        owner->waits[nearest].wait_ns = wait_ns;
+    owner->wait = nearest;
+}
+
+void tr_owner_epoch_set(struct tr_owner *owner, uint32_t epoch)
+{
+    owner->epoch = epoch;
+    while (owner->epoch_oldest != epoch && !owner->epoch_traces[owner->epoch_oldest % 256])
+        owner->epoch_oldest++;
+    tr_assert(epoch - owner->epoch_oldest < 256);
+}
+
+uint32_t tr_owner_epoch_oldest(const struct tr_owner *owner)
+{
+    return owner->epoch_oldest;
+}
+
+void tr_owner_drain(struct tr_owner *owner)
+{
+    owner->draining = true;
+}
+
+bool tr_owner_find_held(const struct tr_owner *owner, const uint8_t id[16], struct tr_trace *trace)
+{
+    uint32_t number = tr_table_find(&owner->table, tr_table_hash(&owner->table, id), id);
+
+    if (!number)
+        return false;
+    tr_owner_trace_view(owner, number, trace);
+    return true;
+}
+
+bool tr_owner_find_waiting(const struct tr_owner *owner, const uint8_t id[16],
+                           struct tr_owner_waiting *waiting)
+{
+    uint32_t number = tr_table_find(&owner->table, tr_table_hash(&owner->table, id), id);
+    const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    if (!number)
+        return false;
+    waiting->due_ns = entry->first_ns + owner->waits[entry->wait].wait_ns;
+    waiting->holders = entry->origins;
+    waiting->pending = entry->on == TR_ENTRY_ON_PARKED;
+    return true;
+}
+
+const struct tr_verdict_record *tr_owner_find_verdict(const struct tr_owner *owner, const uint8_t id[16])
+{
+    return tr_verdicts_find(&owner->verdicts, tr_table_hash(&owner->table, id), id);
+}
+
+uint64_t tr_owner_verdicts_since(const struct tr_owner *owner)
+{
+    const struct tr_verdict_ring *ring = &owner->verdicts.ring;
+
+    if (ring->file.head == ring->file.tail)
+        return 0;
+    return tr_verdict_ring_at(ring, ring->file.tail / sizeof(struct tr_verdict_record))->decided_wall_ns;
+}
+
+void tr_owner_recount(const struct tr_owner *owner, uint64_t *spans, uint64_t *traces)
+{
+    *spans = 0;
+    *traces = 0;
+    for (uint32_t number = 1; number <= owner->table.entries.touched; number++) {
+        const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+        uint64_t refs = 0;
+
+        if (!entry->spans || number == owner->emission.entry)
+            continue;
+        for (uint32_t block = entry->first_block; block; block = tr_table_block(&owner->table, block)->next)
+            refs += block == entry->last_block ? (entry->spans - 1) % TR_BLOCK_REFS + 1 : TR_BLOCK_REFS;
+        tr_assert(refs == entry->spans);
+        *spans += refs;
+        *traces += 1;
+    }
+}

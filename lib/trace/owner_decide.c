@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+// The owner's decisions: which trace is due, what becomes of it, and its emits.
+#include "trace/owner_internal.h"
+
+#include "base/hash.h"
+
+struct tr_entry_list *tr_owner_list_of(struct tr_owner *owner, const struct tr_entry *entry)
+{
+    switch (entry->on) {
+    case TR_ENTRY_ON_WAIT:
+        return &owner->waits[entry->wait].list;
+    case TR_ENTRY_ON_LARGE:
+        return &owner->large;
+    case TR_ENTRY_ON_PARKED:
+        return &owner->parked;
+    default:
+        return NULL;
+    }
+}
+
+void tr_owner_move(struct tr_owner *owner, uint32_t number, enum tr_entry_on on)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    struct tr_entry_list *list = tr_owner_list_of(owner, entry);
+
+    if (list)
+        tr_entry_list_remove(&owner->table, list, number);
+    entry->on = (uint8_t)on;
+    list = tr_owner_list_of(owner, entry);
+    if (list)
+        tr_entry_list_append(&owner->table, list, number);
+}
+
+uint32_t tr_owner_oldest(const struct tr_owner *owner)
+{
+    uint32_t oldest = 0;
+    uint64_t first_ns = 0;
+
+    for (uint32_t i = 0; i < TR_WAITS_MAX; i++) {
+        uint32_t number = owner->waits[i].list.first;
+
+        if (number && (!oldest || tr_table_entry(&owner->table, number)->first_ns < first_ns)) {
+            oldest = number;
+            first_ns = tr_table_entry(&owner->table, number)->first_ns;
+        }
+    }
+    return oldest;
+}
+
+void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct tr_trace *trace)
+{
+    const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    memset(trace, 0, sizeof(*trace));
+    memcpy(trace->trace_id, entry->trace_id, 16);
+    trace->first_ns = entry->first_ns;
+    trace->start_ns = entry->start_ns;
+    trace->end_ns = entry->end_ns;
+    trace->bytes = entry->bytes;
+    trace->spans = entry->spans;
+    trace->source = entry->source;
+    trace->epoch = entry->epoch;
+    trace->root_seen = entry->flags & TR_ENTRY_ROOT;
+    trace->bits[0] = entry->bits;
+    if (entry->flags & TR_ENTRY_WIDE)
+        memcpy(trace->bits + 1, tr_table_wide(&owner->table, number),
+               owner->table.wide_words * sizeof(uint64_t));
+}
+
+void tr_owner_end(struct tr_owner *owner, uint32_t number)
+{
+    owner->epoch_traces[tr_table_entry(&owner->table, number)->epoch % 256]--;
+    while (owner->epoch_oldest != owner->epoch && !owner->epoch_traces[owner->epoch_oldest % 256])
+        owner->epoch_oldest++;
+    tr_table_end(&owner->table, number);
+}
+
+static uint64_t *early_counter(struct tr_owner_counters *counters, enum tr_when when)
+{
+    switch (when) {
+    case TR_WHEN_JOURNAL:
+        return &counters->early_journal;
+    case TR_WHEN_TABLE:
+        return &counters->early_table;
+    case TR_WHEN_SIZE:
+        return &counters->early_size;
+    case TR_WHEN_SHUTDOWN:
+        return &counters->early_shutdown;
+    default:
+        return NULL;
+    }
+}
+
+static void conclude_count(struct tr_owner_counters *counters, uint32_t spans, enum tr_verdict verdict,
+                           enum tr_when when)
+{
+    uint64_t *early = verdict == TR_VERDICT_EVICTED ? NULL : early_counter(counters, when);
+
+    tr_count(&counters->held, -(uint64_t)spans);
+    tr_count(&counters->traces_held, -1ull);
+    switch (verdict) {
+    case TR_VERDICT_KEEP:
+        tr_count(&counters->kept, spans);
+        tr_count(&counters->traces_kept, 1);
+        break;
+    case TR_VERDICT_DROP:
+        tr_count(&counters->dropped, spans);
+        tr_count(&counters->traces_dropped, 1);
+        break;
+    case TR_VERDICT_EVICTED:
+        tr_count(&counters->evicted, spans);
+        tr_count(&counters->traces_evicted, 1);
+        break;
+    }
+    if (early)
+        tr_count(early, spans);
+}
+
+void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
+                       enum tr_when when, const struct tr_owner_turn *turn)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    struct tr_verdict_record record = {
+        .decided_wall_ns = turn->wall_ns,
+        .first_wall_ns = turn->wall_ns - (turn->now - entry->first_ns),
+        .spans = entry->spans,
+        .source = entry->source,
+        .policy = policy,
+        .verdict = (uint8_t)verdict,
+        .when = (uint8_t)when,
+        .epoch = entry->epoch,
+    };
+
+    memcpy(record.trace_id, entry->trace_id, 16);
+    tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
+    owner->waits[entry->wait].traces--;
+    tr_table_forget(&owner->table, number);
+    tr_verdicts_add(&owner->verdicts, &owner->table, entry->hash, &record);
+    conclude_count(&owner->counters, entry->spans, verdict, when);
+    if (verdict != TR_VERDICT_KEEP) {
+        tr_owner_end(owner, number);
+        return;
+    }
+    owner->emission = (struct tr_emission){
+        .entry = number, .block = entry->first_block, .left = entry->spans, .policy = policy};
+    tr_gauge(&owner->counters.emits_waiting, entry->spans);
+}
+
+// Ask about a trace that is due for `reason`, or was when it was parked.
+static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason, struct tr_owner_turn *turn)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    bool waited = turn->now - entry->first_ns >= owner->waits[entry->wait].wait_ns;
+    uint16_t policy = TR_POLICY_NONE;
+    struct tr_trace trace;
+
+    // The next one of the list is likely to be asked about next.
+    if (entry->next) {
+        struct tr_entry *next = tr_table_entry(&owner->table, entry->next);
+
+        __builtin_prefetch(&next->trace_id);
+        __builtin_prefetch(&next->first_ns, 1);
+    }
+    tr_owner_spend(turn, 1);
+    tr_owner_trace_view(owner, number, &trace);
+    switch (owner->decider.decide(owner->decider.context, &trace, &policy)) {
+    case TR_ANSWER_PENDING:
+        entry->reason = (uint8_t)reason;
+        tr_owner_move(owner, number, TR_ENTRY_ON_PARKED);
+        return;
+    case TR_ANSWER_KEEP:
+        tr_owner_conclude(owner, number, TR_VERDICT_KEEP, policy, waited ? TR_WHEN_WAIT : reason, turn);
+        break;
+    case TR_ANSWER_DROP:
+        tr_owner_conclude(owner, number, TR_VERDICT_DROP, policy, waited ? TR_WHEN_WAIT : reason, turn);
+        break;
+    }
+    turn->decided++;
+}
+
+static struct tr_emit_span block_span(const struct tr_block *block, uint32_t slot)
+{
+    return (struct tr_emit_span){
+        .position = (uint64_t)block->position_high[slot] << 32 | block->position_low[slot],
+        .context = block->context[slot],
+        .bytes = block->bytes[slot],
+    };
+}
+
+// Fill a message from the cursor on: spans that follow each other and have one holder. Moves the cursor.
+static uint32_t emission_fill(const struct tr_owner *owner, struct tr_emission *emission,
+                              union tr_message *message, uint32_t spans_max)
+{
+    uint32_t spans = 0;
+    uint32_t holder = 0;
+
+    while (spans < spans_max && emission->left) {
+        const struct tr_block *block = tr_table_block(&owner->table, emission->block);
+
+        if (spans && block->holder[emission->slot] != holder)
+            break;
+        holder = block->holder[emission->slot];
+        message->emit.span[spans++] = block_span(block, emission->slot);
+        emission->left--;
+        if (++emission->slot == TR_BLOCK_REFS) {
+            emission->slot = 0;
+            emission->block = block->next;
+            __builtin_prefetch(tr_table_block(&owner->table, emission->block));
+        }
+    }
+    message->emit.spans = spans;
+    return holder;
+}
+
+void tr_owner_emit(struct tr_owner *owner, struct tr_owner_turn *turn)
+{
+    struct tr_emission *emission = &owner->emission;
+    const struct tr_entry *entry = tr_table_entry(&owner->table, emission->entry);
+    struct tr_owner_counters *counters = &owner->counters;
+    uint64_t trace_hash = tr_hash_trace_id(entry->trace_id);
+
+    while (emission->left && turn->left) {
+        union tr_message message = {.emit = {.trace_hash = trace_hash,
+                                             .kind = TR_MESSAGE_EMIT,
+                                             .epoch = (uint8_t)entry->epoch,
+                                             .policy = emission->policy}};
+        struct tr_emission ahead = *emission;
+        uint32_t holder = emission_fill(owner, &ahead, &message, TR_MIN(turn->left, (uint32_t)TR_EMIT_SPANS));
+
+        if (!owner->output.send(owner->output.context, holder, &message)) {
+            tr_count(&counters->output_full, 1);
+            return;
+        }
+        *emission = ahead;
+        tr_owner_spend(turn, message.emit.spans);
+        tr_count(&counters->emits_sent, message.emit.spans);
+        tr_gauge(&counters->emits_waiting, emission->left);
+    }
+    if (!emission->left) {
+        tr_owner_end(owner, emission->entry);
+        emission->entry = 0;
+    }
+}
+
+static uint32_t pressed_next(const struct tr_owner *owner, uint64_t now)
+{
+    uint32_t number = tr_owner_pressed(owner) ? tr_owner_oldest(owner) : 0;
+    const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    return number && now - entry->first_ns >= tr_owner_wait_min(owner, entry) ? number : 0;
+}
+
+static uint32_t waited_next(const struct tr_owner *owner, uint64_t now)
+{
+    for (uint32_t i = 0; i < TR_WAITS_MAX; i++) {
+        const struct tr_wait *wait = &owner->waits[i];
+        uint32_t number = wait->list.first;
+
+        if (number && now - tr_table_entry(&owner->table, number)->first_ns >= wait->wait_ns)
+            return number;
+    }
+    return 0;
+}
+
+// The trace to decide next, 0: none is due. Holders that wait for room come before traces that merely wait.
+static uint32_t due_next(struct tr_owner *owner, enum tr_when *reason, struct tr_owner_turn *turn)
+{
+    uint32_t number = owner->large.first;
+
+    *reason = TR_WHEN_SIZE;
+    if (number)
+        return number;
+    if (owner->settle_left) {
+        owner->settle_left--;
+        number = owner->parked.first;
+        *reason = (enum tr_when)tr_table_entry(&owner->table, number)->reason;
+        if (number)
+            return number;
+    }
+    *reason = TR_WHEN_JOURNAL;
+    number = owner->asking ? tr_owner_tail_poll(owner, turn) : 0;
+    if (number)
+        return number;
+    *reason = TR_WHEN_TABLE;
+    number = pressed_next(owner, turn->now);
+    if (number)
+        return number;
+    *reason = TR_WHEN_SHUTDOWN;
+    return owner->draining ? tr_owner_oldest(owner) : waited_next(owner, turn->now);
+}
+
+uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget)
+{
+    struct tr_owner_turn turn = {.now = now, .wall_ns = wall_ns, .left = budget};
+
+    while (turn.left) {
+        enum tr_when reason;
+        uint32_t number;
+
+        if (owner->emission.entry) {
+            tr_owner_emit(owner, &turn);
+            if (owner->emission.entry)
+                break;
+            continue;
+        }
+        number = due_next(owner, &reason, &turn);
+        if (!number)
+            break;
+        decide(owner, number, reason, &turn);
+    }
+    if (turn.decided)
+        tr_owner_fifos_trim(owner, &turn);
+    return budget - turn.left;
+}
+
+uint32_t tr_owner_settle(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget)
+{
+    owner->settle_left = owner->parked.count;
+    return tr_owner_poll(owner, now, wall_ns, budget);
+}
+
+uint32_t tr_owner_evict(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget)
+{
+    struct tr_owner_turn turn = {.now = now, .wall_ns = wall_ns, .left = budget};
+
+    while (turn.left) {
+        uint32_t number = owner->large.first    ? owner->large.first
+                          : owner->parked.first ? owner->parked.first
+                                                : tr_owner_oldest(owner);
+
+        if (!number)
+            break;
+        tr_owner_conclude(owner, number, TR_VERDICT_EVICTED, TR_POLICY_NONE, TR_WHEN_SHUTDOWN, &turn);
+        tr_owner_spend(&turn, 1);
+    }
+    owner->settle_left = TR_MIN(owner->settle_left, owner->parked.count);
+    return budget - turn.left;
+}
+
+bool tr_owner_busy(const struct tr_owner *owner)
+{
+    return owner->emission.entry || owner->asking;
+}
+
+uint64_t tr_owner_deadline(const struct tr_owner *owner)
+{
+    uint32_t oldest = tr_owner_oldest(owner);
+    uint64_t deadline = TR_NEVER;
+
+    if (owner->emission.entry || owner->large.first || owner->settle_left || (owner->draining && oldest))
+        return 0;
+    if (owner->asking)
+        deadline = tr_owner_tail_deadline(owner);
+    if (oldest && tr_owner_pressed(owner)) {
+        const struct tr_entry *entry = tr_table_entry(&owner->table, oldest);
+
+        deadline = TR_MIN(deadline, entry->first_ns + tr_owner_wait_min(owner, entry));
+    }
+    for (uint32_t i = 0; i < TR_WAITS_MAX; i++) {
+        const struct tr_wait *wait = &owner->waits[i];
+
+        if (wait->list.first)
+            deadline =
+                TR_MIN(deadline, tr_table_entry(&owner->table, wait->list.first)->first_ns + wait->wait_ns);
+    }
+    return deadline;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of an owner, for owner*.c only. The essay is in owner.c.
+#ifndef TR_TRACE_OWNER_INTERNAL_H
+#define TR_TRACE_OWNER_INTERNAL_H
+
+#include "trace/fifo.h"
+#include "trace/owner.h"
+#include "trace/table.h"
+#include "trace/verdicts.h"
+
+// Waits that held traces began under: one an epoch at most, as a wait changes with its config.
+#define TR_WAITS_MAX 17
+
+struct tr_wait {
+    uint64_t wait_ns;
+    struct tr_entry_list list; // of those neither large nor parked, by first_ns
+    uint32_t traces;           // that began under it and are held
+};
+
+// A holder's TAIL requests: the one being answered, and one more, which stands for all that came since.
+struct tr_tail_request {
+    uint64_t position;
+    bool wanted;
+    bool urgent;
+};
+
+struct tr_origin {
+    struct tr_fifo fifo;
+    struct tr_tail_request now;
+    struct tr_tail_request next;
+};
+
+// A kept trace on its way out: which reference is next.
+struct tr_emission {
+    uint32_t entry; // 0: none
+    uint32_t block;
+    uint32_t slot;
+    uint32_t left; // spans
+    uint16_t policy;
+};
+
+struct tr_owner {
+    struct tr_table table;
+    struct tr_verdicts verdicts;
+    struct tr_pool chunks; // of the origins' FIFOs
+    struct tr_decider decider;
+    struct tr_owner_output output;
+    struct tr_emission emission;
+
+    struct tr_wait waits[TR_WAITS_MAX];
+    uint32_t wait; // that new traces begin under
+    uint64_t wait_min_ns;
+    struct tr_entry_list large;
+    struct tr_entry_list parked;
+    uint32_t settle_left; // parked traces, from the first, to be asked about again
+
+    uint32_t epoch;
+    uint32_t epoch_oldest;
+    uint32_t epoch_traces[256]; // live, by epoch modulo 256
+
+    uint32_t lcores;
+    uint32_t trace_spans_max;
+    uint64_t trace_bytes_max;
+    uint32_t traces_low; // with fewer entries free than this, the oldest are decided early
+    uint32_t refs_low;
+    uint32_t chunks_low;
+    bool draining;
+
+    uint64_t asking; // bit n: origins[n].now.wanted
+    struct tr_origin origins[TR_LCORES_MAX];
+
+    struct tr_owner_counters counters tr_aligned(64); // read by other threads
+};
+
+// One poll's arguments and what is left of its budget.
+struct tr_owner_turn {
+    uint64_t now;
+    uint64_t wall_ns;
+    uint32_t left;
+    uint32_t decided;
+};
+
+static inline void tr_owner_spend(struct tr_owner_turn *turn, uint32_t work)
+{
+    turn->left -= TR_MIN(turn->left, work);
+}
+
+// No trace waits longer for its minimum than for its decision.
+static inline uint64_t tr_owner_wait_min(const struct tr_owner *owner, const struct tr_entry *entry)
+{
+    return TR_MIN(owner->wait_min_ns, owner->waits[entry->wait].wait_ns);
+}
+
+// Is the table, or what hangs on it, so full that the oldest must go?
+static inline bool tr_owner_pressed(const struct tr_owner *owner)
+{
+    return tr_pool_free(&owner->table.entries) < owner->traces_low ||
+           owner->table.refs_max - owner->table.refs < owner->refs_low ||
+           tr_pool_free(&owner->chunks) < owner->chunks_low;
+}
+
+struct tr_entry_list *tr_owner_list_of(struct tr_owner *owner, const struct tr_entry *entry);
+void tr_owner_move(struct tr_owner *owner, uint32_t number, enum tr_entry_on on);
+
+// The held trace that began first, of those on the FIFO of a wait. Returns 0: none.
+uint32_t tr_owner_oldest(const struct tr_owner *owner);
+
+void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct tr_trace *trace);
+
+// Write the verdict down, count it, and give the trace up but for what its emission needs.
+void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
+                       enum tr_when when, const struct tr_owner_turn *turn);
+void tr_owner_end(struct tr_owner *owner, uint32_t number);
+
+// Send emits of the current emission until it is over, a ring is full or the budget is spent.
+void tr_owner_emit(struct tr_owner *owner, struct tr_owner_turn *turn);
+
+// Go on with TAIL requests: pop what is stale, acknowledge what is done.
+//
+// Returns a trace to decide now (its reason is TR_WHEN_JOURNAL), 0: none.
+uint32_t tr_owner_tail_poll(struct tr_owner *owner, struct tr_owner_turn *turn);
+void tr_owner_tail_ask(struct tr_owner *owner, uint32_t origin, const struct tr_tail_message *message);
+uint64_t tr_owner_tail_deadline(const struct tr_owner *owner);
+void tr_owner_fifos_trim(struct tr_owner *owner, const struct tr_owner_turn *turn);
+
+#endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The owner's intake: summaries into the table, late spans after their verdict, TAIL requests noted.
+#include "trace/owner_internal.h"
+
+#include "base/hash.h"
+
+// Messages whose cache lines are called for together: more than the misses a core can have in flight is no
+// gain.
+#define BURST 16
+
+// Three rounds, each as far as it gets without waiting: lines of the index, lines of entries, last blocks.
+static void burst_prefetch(const struct tr_owner *owner, const union tr_message *messages, uint32_t count,
+                           uint64_t *hashes)
+{
+    const struct tr_table *table = &owner->table;
+    uint32_t entries[BURST];
+
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = tr_table_hash(table, messages[i].summary.trace_id);
+        __builtin_prefetch(tr_index_line_of(&table->index, hashes[i]));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct tr_index_search search;
+
+        tr_index_search_begin(&table->index, hashes[i], &search);
+        entries[i] = tr_index_search_next(&search);
+        if (entries[i])
+            __builtin_prefetch(tr_table_entry(table, entries[i]), 1);
+        else
+            __builtin_prefetch(tr_index_line_of(&owner->verdicts.index, hashes[i]));
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (entries[i])
+            __builtin_prefetch(tr_table_block(table, tr_table_entry(table, entries[i])->last_block), 1);
+}
+
+// A span whose trace is decided follows its verdict. Returns false: its emit finds the ring full.
+static bool late_take(struct tr_owner *owner, struct tr_verdict_record *record,
+                      const struct tr_summary *summary, uint32_t origin)
+{
+    struct tr_owner_counters *counters = &owner->counters;
+
+    if (record->verdict == TR_VERDICT_KEEP) {
+        union tr_message message = {.emit = {.trace_hash = tr_hash_trace_id(summary->trace_id),
+                                             .kind = TR_MESSAGE_EMIT,
+                                             .spans = 1,
+                                             .epoch = (uint8_t)record->epoch,
+                                             .policy = record->policy}};
+
+        message.emit.span[0] = (struct tr_emit_span){
+            .position = summary->position, .context = summary->context, .bytes = summary->bytes};
+        if (!owner->output.send(owner->output.context, origin, &message)) {
+            tr_count(&counters->output_full, 1);
+            return false;
+        }
+        tr_count(&counters->emits_sent, 1);
+        tr_count(&counters->kept, 1);
+        tr_count(&counters->late_kept, 1);
+    } else if (record->verdict == TR_VERDICT_DROP) {
+        tr_count(&counters->dropped, 1);
+        tr_count(&counters->late_dropped, 1);
+    } else {
+        tr_count(&counters->evicted, 1);
+        tr_count(&counters->late_evicted, 1);
+    }
+    record->late_spans++;
+    return true;
+}
+
+// Returns the new trace's entry, 0: the table is full.
+static uint32_t trace_begin(struct tr_owner *owner, uint64_t hash, const struct tr_summary *summary,
+                            uint64_t now)
+{
+    uint32_t number = tr_table_begin(&owner->table, hash, summary->trace_id);
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    if (!number) {
+        tr_count(&owner->counters.table_full, 1);
+        return 0;
+    }
+    entry->first_ns = now;
+    entry->source = summary->source;
+    entry->epoch = owner->epoch;
+    entry->wait = (uint8_t)owner->wait;
+    entry->on = TR_ENTRY_ON_NONE;
+    owner->waits[entry->wait].traces++;
+    owner->epoch_traces[entry->epoch % 256]++;
+    tr_owner_move(owner, number, TR_ENTRY_ON_WAIT);
+    tr_count(&owner->counters.traces_held, 1);
+    return number;
+}
+
+// Returns false: there is no room for it now, and nothing was changed.
+static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary,
+                         uint64_t hash, uint64_t now)
+{
+    struct tr_table *table = &owner->table;
+    uint32_t number = tr_table_find(table, hash, summary->trace_id);
+    struct tr_origin *from = &owner->origins[origin];
+    struct tr_entry *entry;
+
+    if (!number) {
+        struct tr_verdict_record *record = tr_verdicts_find(&owner->verdicts, hash, summary->trace_id);
+
+        if (record)
+            return late_take(owner, record, summary, origin);
+    }
+    if (tr_unlikely(table->refs == table->refs_max || !tr_fifo_room(&from->fifo, &owner->chunks))) {
+        tr_count(&owner->counters.refs_full, 1);
+        return false;
+    }
+    if (!number) {
+        number = trace_begin(owner, hash, summary, now);
+        if (!number)
+            return false;
+    }
+    tr_table_add(table, number, summary, origin);
+    entry = tr_table_entry(table, number);
+    if (!(entry->origins & 1ull << origin)) {
+        entry->origins |= 1ull << origin;
+        tr_fifo_push(&from->fifo, &owner->chunks, summary->position, number, entry->generation);
+    }
+    if (tr_unlikely(entry->spans >= owner->trace_spans_max || entry->bytes >= owner->trace_bytes_max) &&
+        entry->on == TR_ENTRY_ON_WAIT)
+        tr_owner_move(owner, number, TR_ENTRY_ON_LARGE);
+    tr_count(&owner->counters.held, 1);
+    return true;
+}
+
+static void epoch_check(struct tr_owner *owner, const struct tr_summary *summary)
+{
+    // Walked under an epoch behind the one that new traces begin under: its marks were not all in.
+    if (tr_unlikely((uint8_t)(summary->epoch - owner->epoch) >= 128))
+        tr_count(&owner->counters.epoch_behind, 1);
+}
+
+uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union tr_message *messages,
+                          uint32_t count, uint64_t now, uint64_t wall_ns)
+{
+    uint64_t hashes[BURST];
+    uint64_t spans = 0;
+    uint32_t i = 0;
+
+    tr_assert(origin < owner->lcores);
+    for (; i < count; i++) {
+        const union tr_message *message = &messages[i];
+
+        if (i % BURST == 0)
+            burst_prefetch(owner, message, TR_MIN(count - i, (uint32_t)BURST), hashes);
+        if (tr_likely(message->any.kind == TR_MESSAGE_SUMMARY)) {
+            if (tr_unlikely(message->summary.flags & TR_SPAN_WIDE) && i + 1 == count)
+                break;
+            if (!summary_take(owner, origin, &message->summary, hashes[i % BURST], now))
+                break;
+            epoch_check(owner, &message->summary);
+            spans++;
+        } else if (message->any.kind == TR_MESSAGE_TAIL) {
+            tr_owner_tail_ask(owner, origin, &message->tail);
+        } else if (message->any.kind != TR_MESSAGE_WIDE) {
+            break;
+        }
+    }
+    tr_count(&owner->counters.received, spans);
+    return i;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// TAIL requests: which traces a holder waits for, and when its request is done.
+#include "trace/owner_internal.h"
+
+static bool node_stale(const struct tr_owner *owner, const struct tr_fifo_node *node)
+{
+    return tr_table_entry(&owner->table, node->entry)->generation != node->generation;
+}
+
+// Nodes of one chunk lie in a row; their entries don't.
+static void node_prefetch(const struct tr_owner *owner, const struct tr_fifo *fifo)
+{
+    const struct tr_fifo_chunk *chunk = tr_fifo_chunk_at(&owner->chunks, fifo->first);
+    uint32_t ahead = fifo->first_node + 8;
+
+    if (ahead < TR_FIFO_CHUNK_NODES)
+        __builtin_prefetch(&tr_table_entry(&owner->table, chunk->node[ahead].entry)->first_ns);
+}
+
+// Pop stale nodes off the front, at most `most`. Returns how many.
+static uint32_t stale_pop(struct tr_owner *owner, struct tr_fifo *fifo, uint32_t most)
+{
+    const struct tr_fifo_node *node;
+    uint32_t popped = 0;
+
+    while (popped < most && (node = tr_fifo_front(fifo, &owner->chunks)) != NULL && node_stale(owner, node)) {
+        node_prefetch(owner, fifo);
+        tr_fifo_pop(fifo, &owner->chunks);
+        popped++;
+    }
+    return popped;
+}
+
+void tr_owner_fifos_trim(struct tr_owner *owner, const struct tr_owner_turn *turn)
+{
+    for (uint32_t i = 0; i < owner->lcores; i++)
+        stale_pop(owner, &owner->origins[i].fifo, turn->decided + 8);
+}
+
+void tr_owner_tail_ask(struct tr_owner *owner, uint32_t origin, const struct tr_tail_message *message)
+{
+    struct tr_origin *from = &owner->origins[origin];
+    struct tr_tail_request *request = &from->now;
+
+    // Two of them: the first is acknowledged as soon as it is done, so that the holder's tail moves however
+    // young the rest is; the second stands for all that came since.
+    if (request->wanted) {
+        request->urgent |= message->urgent;
+        if (!tr_position_below(request->position, message->position))
+            return;
+        request = &from->next;
+    }
+    if (!request->wanted) {
+        *request = (struct tr_tail_request){message->position, true, message->urgent};
+        owner->asking |= 1ull << origin;
+        return;
+    }
+    request->urgent |= message->urgent;
+    if (tr_position_below(request->position, message->position))
+        request->position = message->position;
+}
+
+// Send the acknowledgement of the first request and go on to the second. Returns false: the ring is full.
+static bool acknowledge(struct tr_owner *owner, uint32_t origin)
+{
+    struct tr_origin *from = &owner->origins[origin];
+    union tr_message message = {
+        .emit = {.position = from->now.position & TR_POSITION_MASK, .kind = TR_MESSAGE_ACK}};
+
+    if (!owner->output.send(owner->output.context, origin, &message)) {
+        tr_count(&owner->counters.output_full, 1);
+        return false;
+    }
+    from->now = from->next;
+    from->next.wanted = false;
+    if (!from->now.wanted)
+        owner->asking &= ~(1ull << origin);
+    return true;
+}
+
+// The live trace at the front of an origin's FIFO that its request asks for, once the stale are popped.
+static uint32_t asked_front(const struct tr_owner *owner, const struct tr_origin *from)
+{
+    const struct tr_fifo_node *node = tr_fifo_front(&from->fifo, &owner->chunks);
+
+    return node && tr_position_below(node->position, from->now.position) ? node->entry : 0;
+}
+
+// May a trace be decided for a request now?
+static uint64_t asked_due(const struct tr_owner *owner, const struct tr_origin *from, uint32_t number)
+{
+    const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    if (entry->on == TR_ENTRY_ON_PARKED)
+        return TR_NEVER;
+    return from->now.urgent ? 0 : entry->first_ns + tr_owner_wait_min(owner, entry);
+}
+
+uint32_t tr_owner_tail_poll(struct tr_owner *owner, struct tr_owner_turn *turn)
+{
+    for (uint64_t left = owner->asking; left && turn->left; left &= left - 1) {
+        uint32_t origin = (uint32_t)__builtin_ctzll(left);
+        struct tr_origin *from = &owner->origins[origin];
+
+        while (from->now.wanted) {
+            uint32_t number;
+
+            tr_owner_spend(turn, stale_pop(owner, &from->fifo, turn->left));
+            number = asked_front(owner, from);
+            if (!turn->left)
+                return 0;
+            if (number) {
+                if (asked_due(owner, from, number) <= turn->now)
+                    return number;
+                break;
+            }
+            if (!acknowledge(owner, origin))
+                break;
+        }
+    }
+    return 0;
+}
+
+uint64_t tr_owner_tail_deadline(const struct tr_owner *owner)
+{
+    uint64_t deadline = TR_NEVER;
+
+    for (uint64_t left = owner->asking; left; left &= left - 1) {
+        const struct tr_origin *from = &owner->origins[__builtin_ctzll(left)];
+        const struct tr_fifo_node *node = tr_fifo_front(&from->fifo, &owner->chunks);
+        uint32_t number = asked_front(owner, from);
+
+        if (!number || node_stale(owner, node))
+            return 0;
+        deadline = TR_MIN(deadline, asked_due(owner, from, number));
+    }
+    return deadline;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// The owner's trace table: an entry of two cache lines for each undecided trace, found by an index over its
+// id, with the references of its spans in a chain of blocks. See the essay in owner.c.
+//
+// Thread: the owner's lcore.
+#ifndef TR_TRACE_TABLE_H
+#define TR_TRACE_TABLE_H
+
+#include "trace/index.h"
+#include "trace/message.h"
+#include "trace/pool.h"
+
+#define TR_ENTRY_ROOT 0x01 // its root span was seen
+#define TR_ENTRY_WIDE 0x02 // its row in `wide` is in use
+
+// Which list an entry is on.
+enum tr_entry_on {
+    TR_ENTRY_ON_NONE,
+    TR_ENTRY_ON_WAIT,   // the FIFO of its wait
+    TR_ENTRY_ON_LARGE,  // grew too large: decided at the next poll
+    TR_ENTRY_ON_PARKED, // the decider said PENDING
+};
+
+// First line: what each span touches. Second line: the beginning and the end of a trace.
+struct tr_entry {
+    uint8_t trace_id[16];
+    uint64_t start_ns; // least start that is not 0
+    uint64_t end_ns;
+    uint64_t bits;
+    uint64_t bytes : 48;
+    uint64_t flags : 16; // TR_ENTRY_ROOT, TR_ENTRY_WIDE
+    uint64_t origins;    // bit n: lcore n holds spans of it
+    uint32_t spans;      // references, too: the next one goes into slot spans % TR_BLOCK_REFS
+    uint32_t last_block;
+
+    uint64_t first_ns tr_aligned(64);
+    uint64_t hash;
+    uint32_t first_block;
+    uint32_t source;
+    uint32_t epoch;
+    uint32_t next; // of the list it is on
+    uint32_t prev;
+    uint32_t generation; // one more each time the entry is given back
+    uint8_t wait;        // index of its wait
+    uint8_t on;          // enum tr_entry_on
+    uint8_t reason;      // enum tr_when; parked: why it was to be decided
+};
+_Static_assert(sizeof(struct tr_entry) == 128, "two cache lines");
+
+// References of 15 bytes, by field: 4 and the link fill a line.
+#define TR_BLOCK_REFS 4
+struct tr_block {
+    uint32_t next;
+    uint32_t context[TR_BLOCK_REFS];
+    uint32_t bytes[TR_BLOCK_REFS];
+    uint32_t position_low[TR_BLOCK_REFS];
+    uint16_t position_high[TR_BLOCK_REFS];
+    uint8_t holder[TR_BLOCK_REFS];
+};
+_Static_assert(sizeof(struct tr_block) == 64, "one cache line");
+_Static_assert(TR_LCORES_MAX <= 64, "a holder is a bit of tr_entry.origins");
+
+// A list of entries by their links.
+struct tr_entry_list {
+    uint32_t first;
+    uint32_t last;
+    uint32_t count;
+};
+
+struct tr_table {
+    struct tr_index index;
+    struct tr_pool entries;
+    struct tr_pool blocks;
+    uint64_t *wide; // predicate words 1 and up of each entry, wide_words of them
+    uint32_t wide_words;
+    uint32_t refs_max;
+    uint32_t refs;
+    uint64_t seed[2]; // of the hash: nobody can aim ids at one line
+};
+
+struct tr_table_options {
+    uint32_t traces_max;
+    uint32_t refs_max;
+    uint32_t words; // predicate words, 1 to TR_AGGREGATE_WORDS
+    uint64_t seed[2];
+    int numa_node;
+    bool prefault;
+};
+
+// Returns 0 or -ENOMEM.
+int tr_table_create(struct tr_table *table, const struct tr_table_options *options);
+void tr_table_destroy(struct tr_table *table);
+uint64_t tr_table_bytes(const struct tr_table_options *options);
+
+static inline struct tr_entry *tr_table_entry(const struct tr_table *table, uint32_t entry)
+{
+    return (struct tr_entry *)table->entries.items + entry;
+}
+
+static inline struct tr_block *tr_table_block(const struct tr_table *table, uint32_t block)
+{
+    return (struct tr_block *)table->blocks.items + block;
+}
+
+static inline uint64_t *tr_table_wide(const struct tr_table *table, uint32_t entry)
+{
+    return table->wide + (size_t)entry * table->wide_words;
+}
+
+// Keyed, so that ids which collide are not to be found by calculation: a product of both halves, then a mix.
+static inline uint64_t tr_table_hash(const struct tr_table *table, const uint8_t id[16])
+{
+    uint64_t low, high;
+    __uint128_t product;
+
+    memcpy(&low, id, 8);
+    memcpy(&high, id + 8, 8);
+    product = (__uint128_t)(low ^ table->seed[0]) * (high ^ table->seed[1]);
+    low = (uint64_t)product ^ (uint64_t)(product >> 64);
+    low ^= low >> 32;
+    low *= 0x9fb21c651e98df25ull;
+    return low ^ low >> 28;
+}
+
+static inline bool tr_id_equal(const uint8_t a[16], const uint8_t b[16])
+{
+    uint64_t x[2], y[2];
+
+    memcpy(x, a, 16);
+    memcpy(y, b, 16);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+// Returns the entry's number, 0: the trace is not held.
+static inline uint32_t tr_table_find(const struct tr_table *table, uint64_t hash, const uint8_t id[16])
+{
+    struct tr_index_search search;
+    uint32_t entry;
+
+    tr_index_search_begin(&table->index, hash, &search);
+    while ((entry = tr_index_search_next(&search)) != 0)
+        if (tr_likely(tr_id_equal(tr_table_entry(table, entry)->trace_id, id)))
+            return entry;
+    return 0;
+}
+
+// Begin a trace without spans. Returns 0: the table is full.
+uint32_t tr_table_begin(struct tr_table *table, uint64_t hash, const uint8_t id[16]);
+
+// Take the trace out of the index: it is decided, and found no more. Its spans stay until tr_table_end().
+void tr_table_forget(struct tr_table *table, uint32_t entry);
+
+// Give the entry and its references back.
+void tr_table_end(struct tr_table *table, uint32_t entry);
+
+// Add a summary's span to a trace. There must be room: table->refs < table->refs_max.
+void tr_table_add(struct tr_table *table, uint32_t entry, const struct tr_summary *summary, uint32_t holder);
+
+void tr_entry_list_append(const struct tr_table *table, struct tr_entry_list *list, uint32_t entry);
+void tr_entry_list_remove(const struct tr_table *table, struct tr_entry_list *list, uint32_t entry);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trace/verdicts.h"
+
+// How far ahead of the overwriting its lines of the index are called for.
+#define PREFETCH_RECORDS 8
+
+int tr_verdicts_create(struct tr_verdicts *verdicts, const char *directory,
+                       const struct tr_ringfile_options *options, uint32_t records, struct tr_error *error)
+{
+    void *lines;
+    int rc;
+
+    memset(verdicts, 0, sizeof(*verdicts));
+    verdicts->ring.file.fd = -1;
+    rc = tr_verdict_ring_create(&verdicts->ring, directory, options, records, error);
+    if (rc < 0)
+        return rc;
+    lines = tr_pages_map(tr_index_bytes(records), options->numa_node, options->prefault);
+    if (!lines) {
+        tr_verdict_ring_close(&verdicts->ring);
+        return tr_error_set(error, ENOMEM, "no memory for an index of %u verdicts", records);
+    }
+    tr_index_init(&verdicts->index, lines, records);
+    return 0;
+}
+
+void tr_verdicts_destroy(struct tr_verdicts *verdicts)
+{
+    if (!verdicts->index.lines)
+        return;
+    tr_pages_unmap(verdicts->index.lines, tr_index_bytes((uint32_t)verdicts->ring.records_max));
+    verdicts->index.lines = NULL;
+    tr_verdict_ring_close(&verdicts->ring);
+}
+
+static uint32_t row_of(const struct tr_verdicts *verdicts, uint64_t number)
+{
+    return (uint32_t)(number & (verdicts->ring.records_max - 1)) + 1;
+}
+
+// `reserved` of a record says if it made it into the index: one that did not is not to be removed from it.
+#define INDEXED 1
+
+void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table, uint64_t hash,
+                     const struct tr_verdict_record *record)
+{
+    const struct tr_verdict_record *oldest = tr_verdict_ring_oldest(&verdicts->ring);
+    struct tr_verdict_record *added;
+    uint64_t number;
+
+    if (oldest) {
+        uint64_t tail = verdicts->ring.file.tail / sizeof(*record);
+        const struct tr_verdict_record *ahead = tr_verdict_ring_at(&verdicts->ring, tail + PREFETCH_RECORDS);
+
+        __builtin_prefetch(tr_index_line_of(&verdicts->index, tr_table_hash(table, ahead->trace_id)), 1);
+        if (oldest->reserved == INDEXED)
+            tr_index_remove(&verdicts->index, tr_table_hash(table, oldest->trace_id), row_of(verdicts, tail));
+    }
+    number = tr_verdict_ring_append(&verdicts->ring, record);
+    added = tr_verdict_ring_at(&verdicts->ring, number);
+    added->reserved = tr_index_insert(&verdicts->index, hash, row_of(verdicts, number)) ? INDEXED : 0;
+}

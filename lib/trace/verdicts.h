@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The decision cache: the verdict ring of an owner with an index over it, so that late spans find what their
+// trace got. It forgets the oldest first, when the ring overwrites it.
+//
+// Thread: the owner's lcore.
+#ifndef TR_TRACE_VERDICTS_H
+#define TR_TRACE_VERDICTS_H
+
+#include "journal/verdict.h"
+#include "trace/table.h"
+
+struct tr_verdicts {
+    struct tr_verdict_ring ring;
+    struct tr_index index; // row: place in the ring + 1
+};
+
+static inline struct tr_verdict_record *tr_verdicts_find(const struct tr_verdicts *verdicts, uint64_t hash,
+                                                         const uint8_t id[16])
+{
+    struct tr_index_search search;
+    uint32_t row;
+
+    tr_index_search_begin(&verdicts->index, hash, &search);
+    while ((row = tr_index_search_next(&search)) != 0) {
+        struct tr_verdict_record *record = tr_verdict_ring_at(&verdicts->ring, row - 1);
+
+        if (tr_id_equal(record->trace_id, id))
+            return record;
+    }
+    return NULL;
+}
+
+int tr_verdicts_create(struct tr_verdicts *verdicts, const char *directory,
+                       const struct tr_ringfile_options *options, uint32_t records, struct tr_error *error);
+void tr_verdicts_destroy(struct tr_verdicts *verdicts);
+
+// Remember a decision; the id is not there yet.
+//
+// table  whose hash the index goes by
+void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table, uint64_t hash,
+                     const struct tr_verdict_record *record);
+
+#endif
