@@ -67,12 +67,13 @@ static void table_options_of(const struct tr_owner_options *options, struct tr_t
     };
 }
 
-// A node for each trace in each origin, twice for the stale ones among them, and a begun chunk an origin.
+// A node for each trace in each origin, twice for the stale ones among them; and for each origin a first and a last
+// chunk that are not full, a last one to begin, and one to spare.
 static uint32_t chunks_for(const struct tr_owner_options *options)
 {
     uint64_t nodes = TR_MIN((uint64_t)options->refs_max, (uint64_t)options->traces_max * options->lcores);
 
-    return (uint32_t)(2 * nodes / TR_FIFO_CHUNK_NODES) + 2 * options->lcores + 1;
+    return (uint32_t)(2 * nodes / TR_FIFO_CHUNK_NODES) + 4 * options->lcores;
 }
 
 uint64_t tr_owner_bytes(const struct tr_owner_options *options)
@@ -142,7 +143,7 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
     owner->wait_min_ns = options->wait_min_ns;
     owner->traces_low = low_mark(options->traces_max);
     owner->refs_low = low_mark(options->refs_max);
-    owner->chunks_low = options->lcores + 1;
+    owner->chunks_low = options->lcores;
     table_options_of(options, &table);
     seed_draw(options->hash_seed, table.seed);
     if (tr_table_create(&owner->table, &table) < 0 ||

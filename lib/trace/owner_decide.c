@@ -308,8 +308,7 @@ uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, u
             break;
         decide(owner, number, reason, &turn);
     }
-    if (turn.decided)
-        tr_owner_fifos_trim(owner, &turn);
+    tr_owner_fifos_trim(owner, &turn);
     return budget - turn.left;
 }
 

@@ -17,17 +17,16 @@ struct tr_wait {
     uint32_t traces;           // that began under it and are held
 };
 
-// A holder's TAIL requests: the one being answered, and one more, which stands for all that came since.
 struct tr_tail_request {
     uint64_t position;
     bool wanted;
-    bool urgent;
 };
 
 struct tr_origin {
     struct tr_fifo fifo;
-    struct tr_tail_request now;
-    struct tr_tail_request next;
+    struct tr_tail_request now;    // being answered
+    struct tr_tail_request next;   // the greatest of those that came since
+    struct tr_tail_request urgent; // below this, whatever the age
 };
 
 // A kept trace on its way out: which reference is next.

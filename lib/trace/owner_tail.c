@@ -33,31 +33,33 @@ static uint32_t stale_pop(struct tr_owner *owner, struct tr_fifo *fifo, uint32_t
 
 void tr_owner_fifos_trim(struct tr_owner *owner, const struct tr_owner_turn *turn)
 {
-    for (uint32_t i = 0; i < owner->lcores; i++)
-        stale_pop(owner, &owner->origins[i].fifo, turn->decided + 8);
+    bool low = tr_pool_free(&owner->chunks) <= owner->chunks_low;
+    uint32_t most = turn->decided + (low ? 16 * TR_FIFO_CHUNK_NODES : 8);
+
+    // A decision makes a stale node in an origin at most, so this keeps up with them.
+    for (uint32_t i = 0; i < owner->lcores && (turn->decided || low); i++)
+        stale_pop(owner, &owner->origins[i].fifo, most);
+}
+
+static void request_raise(struct tr_tail_request *request, uint64_t position)
+{
+    if (!request->wanted || tr_position_below(request->position, position))
+        *request = (struct tr_tail_request){position, true};
 }
 
 void tr_owner_tail_ask(struct tr_owner *owner, uint32_t origin, const struct tr_tail_message *message)
 {
     struct tr_origin *from = &owner->origins[origin];
-    struct tr_tail_request *request = &from->now;
 
-    // Two of them: the first is acknowledged as soon as it is done, so that the holder's tail moves however
-    // young the rest is; the second stands for all that came since.
-    if (request->wanted) {
-        request->urgent |= message->urgent;
-        if (!tr_position_below(request->position, message->position))
-            return;
-        request = &from->next;
-    }
-    if (!request->wanted) {
-        *request = (struct tr_tail_request){message->position, true, message->urgent};
-        owner->asking |= 1ull << origin;
-        return;
-    }
-    request->urgent |= message->urgent;
-    if (tr_position_below(request->position, message->position))
-        request->position = message->position;
+    if (message->urgent)
+        request_raise(&from->urgent, message->position);
+    // The first is acknowledged as soon as it is done, so that the holder's tail moves however young the rest
+    // is.
+    if (!from->now.wanted)
+        request_raise(&from->now, message->position);
+    else if (tr_position_below(from->now.position, message->position))
+        request_raise(&from->next, message->position);
+    owner->asking |= 1ull << origin;
 }
 
 // Send the acknowledgement of the first request and go on to the second. Returns false: the ring is full.
@@ -73,27 +75,32 @@ static bool acknowledge(struct tr_owner *owner, uint32_t origin)
     }
     from->now = from->next;
     from->next.wanted = false;
-    if (!from->now.wanted)
+    if (!from->now.wanted) {
         owner->asking &= ~(1ull << origin);
+        from->urgent.wanted = false;
+    }
     return true;
 }
 
-// The live trace at the front of an origin's FIFO that its request asks for, once the stale are popped.
-static uint32_t asked_front(const struct tr_owner *owner, const struct tr_origin *from)
+// The node at the front of an origin's FIFO, if its request asks for it; live once the stale are popped.
+static const struct tr_fifo_node *asked_front(const struct tr_owner *owner, const struct tr_origin *from)
 {
     const struct tr_fifo_node *node = tr_fifo_front(&from->fifo, &owner->chunks);
 
-    return node && tr_position_below(node->position, from->now.position) ? node->entry : 0;
+    return node && tr_position_below(node->position, from->now.position) ? node : NULL;
 }
 
-// May a trace be decided for a request now?
-static uint64_t asked_due(const struct tr_owner *owner, const struct tr_origin *from, uint32_t number)
+// When may its trace be decided for the request?
+static uint64_t asked_due(const struct tr_owner *owner, const struct tr_origin *from,
+                          const struct tr_fifo_node *node)
 {
-    const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    const struct tr_entry *entry = tr_table_entry(&owner->table, node->entry);
 
     if (entry->on == TR_ENTRY_ON_PARKED)
         return TR_NEVER;
-    return from->now.urgent ? 0 : entry->first_ns + tr_owner_wait_min(owner, entry);
+    if (from->urgent.wanted && tr_position_below(node->position, from->urgent.position))
+        return 0;
+    return entry->first_ns + tr_owner_wait_min(owner, entry);
 }
 
 uint32_t tr_owner_tail_poll(struct tr_owner *owner, struct tr_owner_turn *turn)
@@ -103,17 +110,16 @@ uint32_t tr_owner_tail_poll(struct tr_owner *owner, struct tr_owner_turn *turn)
         struct tr_origin *from = &owner->origins[origin];
 
         while (from->now.wanted) {
-            uint32_t number;
+            const struct tr_fifo_node *node;
 
             tr_owner_spend(turn, stale_pop(owner, &from->fifo, turn->left));
-            number = asked_front(owner, from);
             if (!turn->left)
                 return 0;
-            if (number) {
-                if (asked_due(owner, from, number) <= turn->now)
-                    return number;
+            node = asked_front(owner, from);
+            if (node && asked_due(owner, from, node) <= turn->now)
+                return node->entry;
+            if (node)
                 break;
-            }
             if (!acknowledge(owner, origin))
                 break;
         }
@@ -127,12 +133,11 @@ uint64_t tr_owner_tail_deadline(const struct tr_owner *owner)
 
     for (uint64_t left = owner->asking; left; left &= left - 1) {
         const struct tr_origin *from = &owner->origins[__builtin_ctzll(left)];
-        const struct tr_fifo_node *node = tr_fifo_front(&from->fifo, &owner->chunks);
-        uint32_t number = asked_front(owner, from);
+        const struct tr_fifo_node *node = asked_front(owner, from);
 
-        if (!number || node_stale(owner, node))
+        if (!node || node_stale(owner, node))
             return 0;
-        deadline = TR_MIN(deadline, asked_due(owner, from, number));
+        deadline = TR_MIN(deadline, asked_due(owner, from, node));
     }
     return deadline;
 }

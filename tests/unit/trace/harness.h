@@ -71,7 +71,9 @@ static inline struct tr_owner_options bench_options(void)
                                      .hash_seed = 1};
 }
 
-static inline struct bench *bench_new(const struct tr_owner_options *options)
+static inline struct bench *bench_new_with(const struct tr_owner_options *options,
+                                           const struct tr_decider *decider,
+                                           const struct tr_owner_output *output)
 {
     struct bench *b = calloc(1, sizeof(*b));
     struct tr_owner_options with = *options;
@@ -86,11 +88,16 @@ static inline struct bench *bench_new(const struct tr_owner_options *options)
     b->policy = 3;
     for (uint32_t i = 0; i < TR_LCORES_MAX; i++)
         b->capacity[i] = BENCH_MESSAGES_MAX;
-    if (tr_owner_create(&b->owner, &with, &(struct tr_decider){b, bench_decide},
-                        &(struct tr_owner_output){b, bench_send}, &error) < 0)
+    if (tr_owner_create(&b->owner, &with, decider ? decider : &(struct tr_decider){b, bench_decide},
+                        output ? output : &(struct tr_owner_output){b, bench_send}, &error) < 0)
         fail_msg("%s", error.text);
     b->counters = tr_owner_counters(b->owner);
     return b;
+}
+
+static inline struct bench *bench_new(const struct tr_owner_options *options)
+{
+    return bench_new_with(options, NULL, NULL);
 }
 
 static inline void bench_free(struct bench *b)
