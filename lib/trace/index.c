@@ -7,13 +7,13 @@ bool tr_index_insert(struct tr_index *index, uint64_t hash, uint32_t row)
 
     for (unsigned tried = 0; tried < TR_INDEX_LINES_TRIED; tried++) {
         struct tr_index_line *line = first + tried;
-        uint32_t empty = tr_index_line_match(line, 0);
+        uint64_t empty = tr_index_line_match(line, 0);
 
         // A count at its top would not come down right: such a line is not passed over.
         if (!empty && line->overflow == UINT16_MAX)
             return false;
         if (empty) {
-            unsigned lane = (unsigned)__builtin_ctz(empty);
+            unsigned lane = tr_index_lane(empty);
 
             line->tag[lane] = tr_index_tag_of(hash);
             line->row[lane] = row;
@@ -31,8 +31,8 @@ void tr_index_remove(struct tr_index *index, uint64_t hash, uint32_t row)
     uint16_t tag = tr_index_tag_of(hash);
 
     for (struct tr_index_line *line = first; line < first + TR_INDEX_LINES_TRIED; line++) {
-        for (uint32_t lanes = tr_index_line_match(line, tag); lanes; lanes &= lanes - 1) {
-            unsigned lane = (unsigned)__builtin_ctz(lanes);
+        for (uint64_t lanes = tr_index_line_match(line, tag); lanes; lanes &= lanes - 1) {
+            unsigned lane = tr_index_lane(lanes);
 
             if (line->row[lane] == row) {
                 line->tag[lane] = 0;

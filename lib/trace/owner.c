@@ -67,8 +67,8 @@ static void table_options_of(const struct tr_owner_options *options, struct tr_t
     };
 }
 
-// A node for each trace in each origin, twice for the stale ones among them; and for each origin a first and a last
-// chunk that are not full, a last one to begin, and one to spare.
+// A node for each trace in each origin, twice for the stale ones among them; and for each origin a first and
+// a last chunk that are not full, a last one to begin, and one to spare.
 static uint32_t chunks_for(const struct tr_owner_options *options)
 {
     uint64_t nodes = TR_MIN((uint64_t)options->refs_max, (uint64_t)options->traces_max * options->lcores);

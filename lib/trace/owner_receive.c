@@ -6,11 +6,11 @@
 
 // Messages whose cache lines are called for together: more than the misses a core can have in flight is no
 // gain.
-#define BURST 16
+#define BURST 32
 
 // Three rounds, each as far as it gets without waiting: lines of the index, lines of entries, last blocks.
-static void burst_prefetch(const struct tr_owner *owner, const union tr_message *messages, uint32_t count,
-                           uint64_t *hashes)
+static void burst_prefetch(const struct tr_owner *owner, uint32_t origin, const union tr_message *messages,
+                           uint32_t count, uint64_t *hashes)
 {
     const struct tr_table *table = &owner->table;
     uint32_t entries[BURST];
@@ -29,9 +29,16 @@ static void burst_prefetch(const struct tr_owner *owner, const union tr_message 
         else
             __builtin_prefetch(tr_index_line_of(&owner->verdicts.index, hashes[i]));
     }
-    for (uint32_t i = 0; i < count; i++)
-        if (entries[i])
-            __builtin_prefetch(tr_table_block(table, tr_table_entry(table, entries[i])->last_block), 1);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tr_entry *entry = tr_table_entry(table, entries[i]);
+
+        if (!entries[i])
+            continue;
+        if (entry->spans % TR_BLOCK_REFS)
+            __builtin_prefetch(tr_table_block(table, entry->last_block), 1);
+        if (!(entry->origins & 1ull << origin))
+            __builtin_prefetch(&entry->generation);
+    }
 }
 
 // A span whose trace is decided follows its verdict. Returns false: its emit finds the ring full.
@@ -146,7 +153,7 @@ uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union t
         const union tr_message *message = &messages[i];
 
         if (i % BURST == 0)
-            burst_prefetch(owner, message, TR_MIN(count - i, (uint32_t)BURST), hashes);
+            burst_prefetch(owner, origin, message, TR_MIN(count - i, (uint32_t)BURST), hashes);
         if (tr_likely(message->any.kind == TR_MESSAGE_SUMMARY)) {
             if (tr_unlikely(message->summary.flags & TR_SPAN_WIDE) && i + 1 == count)
                 break;

@@ -52,9 +52,10 @@ static inline uint32_t tr_pool_take(struct tr_pool *pool)
 {
     uint32_t item = pool->free_first;
 
-    if (item)
+    if (item) {
         pool->free_first = *tr_pool_link(pool, item);
-    else if (pool->touched < pool->items_max)
+        __builtin_prefetch(tr_pool_link(pool, pool->free_first), 1); // its link is what the next call reads
+    } else if (pool->touched < pool->items_max)
         item = ++pool->touched;
     else
         return 0;
