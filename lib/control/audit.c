@@ -60,6 +60,26 @@ uint64_t tr_audit_sum(const struct tr_audit_list *list)
     return sum;
 }
 
+void tr_audit_add_owner(struct tr_audit *audit, const struct tr_owner_counters *counters)
+{
+    audit->received_spans += counters->received;
+    audit->held_spans += counters->held;
+    audit->kept_spans += counters->kept;
+    tr_audit_add(&audit->dropped, "no_policy", counters->dropped);
+    tr_audit_add(&audit->evicted, "shutdown", counters->evicted);
+    tr_audit_add(&audit->decided_early, "journal", counters->early_journal);
+    tr_audit_add(&audit->decided_early, "table", counters->early_table);
+    tr_audit_add(&audit->decided_early, "size", counters->early_size);
+    tr_audit_add(&audit->decided_early, "shutdown", counters->early_shutdown);
+    tr_audit_add(&audit->late, "kept", counters->late_kept);
+    tr_audit_add(&audit->late, "dropped", counters->late_dropped);
+    tr_audit_add(&audit->late, "evicted", counters->late_evicted);
+    audit->emits_sent_spans += counters->emits_sent;
+    if (audit->emits_waiting_spans == TR_AUDIT_UNKNOWN)
+        audit->emits_waiting_spans = 0;
+    audit->emits_waiting_spans += counters->emits_waiting;
+}
+
 void tr_audit_add_backend(struct tr_audit *audit, const char *name, const struct tr_backend_status *status)
 {
     const struct tr_backend_counters *counters = &status->counters;

@@ -17,6 +17,7 @@
 
 #include "backend/backend.h"
 #include "base/tr.h"
+#include "trace/owner.h"
 
 // Nobody counted it: it is then the difference of its neighbours, and may only not be negative.
 #define TR_AUDIT_UNKNOWN UINT64_MAX
@@ -57,7 +58,7 @@ struct tr_audit {
     uint64_t emits_waiting_spans; // kept, their emit not sent yet (a ring was full), or TR_AUDIT_UNKNOWN
     uint64_t emits_sent_spans;
     uint64_t emits_in_rings_spans; // counted in the class 2 rings, or TR_AUDIT_UNKNOWN
-    uint64_t emitted_spans;        // by holders
+    uint64_t emitted_spans;        // found in the journal by holders: into an outbox, or refused by it
     uint64_t stale_spans;          // gone from the journal when they were to be emitted
     uint64_t outbox_spans;         // committed to the outboxes
     uint64_t outbox_refused_spans; // larger than an outbox takes, or not to be rewritten
@@ -69,13 +70,17 @@ struct tr_audit {
     size_t backends_count;
 };
 
-// All zero, the optional numbers TR_AUDIT_UNKNOWN.
+// All zero, the optional numbers TR_AUDIT_UNKNOWN (emits_waiting: until the first owner is added).
 void tr_audit_init(struct tr_audit *audit);
 void tr_audit_fini(struct tr_audit *audit);
 
 // Add to the entry of that name, making it if need be (also for 0: a known reason is shown).
 void tr_audit_add(struct tr_audit_list *list, const char *name, uint64_t spans);
 uint64_t tr_audit_sum(const struct tr_audit_list *list);
+
+// Add an owner's rows: received, held, kept, dropped, evicted, early, late, emits sent and waiting. What no
+// policy wanted is dropped by "no_policy".
+void tr_audit_add_owner(struct tr_audit *audit, const struct tr_owner_counters *counters);
 
 // A backend's numbers as its status has them.
 void tr_audit_add_backend(struct tr_audit *audit, const char *name, const struct tr_backend_status *status);

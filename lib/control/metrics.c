@@ -237,10 +237,7 @@ static void process_add(struct tr_samples *samples, const struct tr_control_daem
         .resident_bytes = resident_bytes(),
         .decision_wait_ns = status.decision_wait_ns,
         .horizon_ns = status.horizon_ns,
-        .journal_bytes = status.journal_bytes,
-        .journal_used_bytes = status.journal_used_bytes,
         .traces_max = status.traces_max,
-        .config_epoch = status.epoch,
         .config_applied_ns = status.config_applied_wall_ns,
     };
     tr_samples_add(samples, &tr_build_counter_rows, &build, "version", status.version);

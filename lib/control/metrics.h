@@ -55,11 +55,7 @@ TR_COUNTERS_DECLARE(build, TR_BUILD_COUNTERS)
     X(decision_wait_ns, GAUGE, "decision_wait_seconds", "", "How long a trace waits for its decision.")      \
     X(horizon_ns, GAUGE, "horizon_seconds", "",                                                              \
       "How far back the journals reach, the least of all lcores; +Inf before one has wrapped.")              \
-    X(journal_bytes, GAUGE, "journal_bytes", "", "Size of all journals.")                                    \
-    X(journal_used_bytes, GAUGE, "journal_used_bytes", "",                                                   \
-      "Bytes of the journals that may not be overwritten yet.")                                              \
     X(traces_max, GAUGE, "held_traces_max", "", "Traces that the owners' tables can hold.")                  \
-    X(config_epoch, GAUGE, "config_epoch", "", "Number of the running config.")                              \
     X(config_applied_ns, GAUGE, "config_applied_timestamp_seconds", "",                                      \
       "When the running config was taken up.")
 TR_COUNTERS_DECLARE(process, TR_PROCESS_COUNTERS)

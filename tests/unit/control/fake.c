@@ -62,13 +62,13 @@ static int on_audit(void *context, struct tr_audit *audit)
     const struct fake *fake = context;
     struct tr_backend_status status;
 
-    if (fake->stuck)
+    if (tr_load_relaxed(&fake->stuck))
         return -ETIMEDOUT;
     audit->accepted_spans = 1000;
     audit->walked_spans = 990;
     audit->not_walked_spans = 10;
     audit->received_spans = 985;
-    audit->held_spans = fake->unbalanced ? 19 : 20;
+    audit->held_spans = tr_load_relaxed(&fake->unbalanced) ? 19 : 20;
     audit->kept_spans = 300;
     tr_audit_add(&audit->dropped, "no policy", 600);
     tr_audit_add(&audit->dropped, "noise", 60);
@@ -124,7 +124,7 @@ static int on_connections(void *context, tr_control_connection_fn each, void *to
         {.stream_id = 9, .protocol = "h2", .requests = 5, .user_agent = "evil\033]0;x\007/1.0"},
     };
 
-    if (fake->stuck)
+    if (tr_load_relaxed(&fake->stuck))
         return -ETIMEDOUT;
     tr_control_connections_join(1, "local", streams, 2, rows, 1, each, to);
     return 0;
@@ -223,7 +223,7 @@ static int on_apply(void *context, const char *text, size_t bytes, struct tr_err
     struct fake *fake = context;
 
     fake->applies++;
-    if (fake->refuse_apply)
+    if (tr_load_relaxed(&fake->refuse_apply))
         return tr_error_set(error, EINVAL, "the fake refuses");
     free(fake->text);
     fake->text = strdup(text);

@@ -191,6 +191,30 @@ static void test_json(void **state)
     tr_audit_fini(&audit);
 }
 
+// Two owners' rows are the sum of both, and what they counted themselves is no longer unknown.
+static void test_add_owner(void **state)
+{
+    const struct tr_owner_counters first = {
+        .received = 10, .kept = 4, .dropped = 5, .held = 1, .early_table = 2};
+    const struct tr_owner_counters second = {
+        .received = 7, .kept = 3, .evicted = 4, .late_kept = 1, .emits_sent = 5, .emits_waiting = 2};
+    struct tr_audit audit;
+
+    tr_audit_init(&audit);
+    tr_audit_add_owner(&audit, &first);
+    tr_audit_add_owner(&audit, &second);
+    assert_int_equal(audit.received_spans, 17);
+    assert_int_equal(audit.kept_spans, 7);
+    assert_int_equal(audit.held_spans, 1);
+    assert_int_equal(tr_audit_sum(&audit.dropped), 5);
+    assert_int_equal(tr_audit_sum(&audit.evicted), 4);
+    assert_int_equal(tr_audit_sum(&audit.decided_early), 2);
+    assert_int_equal(tr_audit_sum(&audit.late), 1);
+    assert_int_equal(audit.emits_waiting_spans, 2);
+    assert_int_equal(audit.emits_sent_spans, 5);
+    tr_audit_fini(&audit);
+}
+
 static void test_add_sums_by_name(void **state)
 {
     struct tr_audit audit;
@@ -216,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_add_sums_by_name),
+        cmocka_unit_test(test_add_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
