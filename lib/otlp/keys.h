@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding a key among the watched ones. Most keys of a span are not watched and end at the first question: is
+// there one of this length?
+#ifndef TR_OTLP_KEYS_H
+#define TR_OTLP_KEYS_H
+
+#include "otlp/walk.h"
+
+static inline uint64_t tr_key_length_bit(uint32_t bytes)
+{
+    return 1ull << TR_MIN(bytes, 63u);
+}
+
+static inline uint64_t tr_key_load64(const uint8_t *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, 8);
+    return v;
+}
+
+static inline uint32_t tr_key_load32(const uint8_t *p)
+{
+    uint32_t v;
+
+    memcpy(&v, p, 4);
+    return v;
+}
+
+// The first and the last 8 bytes; of a key of up to 16 bytes they and the length are the whole of it.
+static inline void tr_key_ends(const uint8_t *key, uint32_t bytes, uint64_t *first, uint64_t *last)
+{
+    if (tr_likely(bytes >= 8)) {
+        *first = tr_key_load64(key);
+        *last = tr_key_load64(key + bytes - 8);
+    } else if (bytes >= 4) {
+        *first = tr_key_load32(key);
+        *last = tr_key_load32(key + bytes - 4);
+    } else {
+        *first = bytes == 0 ? 0 : key[0] | (uint32_t)key[bytes / 2] << 8 | (uint32_t)key[bytes - 1] << 16;
+        *last = 0;
+    }
+}
+
+static inline uint32_t tr_key_hash(uint64_t first, uint64_t last, uint32_t bytes)
+{
+    uint64_t h = (first ^ (last << 29 | last >> 35) ^ bytes) * 0x9e3779b97f4a7c15ull;
+
+    return (uint32_t)(h >> 32);
+}
+
+// Returns the key's index, -1: not watched.
+static inline int tr_walk_keys_find(const struct tr_walk_keys *keys, const uint8_t *name, uint32_t bytes)
+{
+    uint64_t first, last;
+    uint32_t slot;
+
+    if (tr_likely(!(keys->lengths & tr_key_length_bit(bytes))))
+        return -1;
+    tr_key_ends(name, bytes, &first, &last);
+    slot = tr_key_hash(first, last, bytes) & keys->slots_mask;
+    for (uint32_t index; (index = keys->slots[slot]) != 0; slot = (slot + 1) & keys->slots_mask) {
+        const struct tr_walk_key *key = &keys->keys[index - 1];
+
+        if (key->first == first && key->last == last && key->bytes == bytes &&
+            (bytes <= 16 || memcmp(key->name + 8, name + 8, bytes - 16) == 0))
+            return (int)index - 1;
+    }
+    return -1;
+}
+
+#endif

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// A span is mostly attributes, and nearly every attribute is a key and then a scalar value that fills it:
+// that shape is recognised without a loop. Whatever looks otherwise goes through the general readers
+// (valid.c, value.c), which know protobuf's finer rules.
+#include "otlp/walk.h"
+
+#include "base/hash.h"
+#include "otlp/keys.h"
+#include "otlp/schema.h"
+#include "otlp/value.h"
+
+#define TAG(number, wire) ((number) << 3 | TR_PB_##wire)
+
+static void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
+                       const struct tr_value *value, struct tr_bits *bits)
+{
+    const struct tr_walk_test *test = plan->tests + key->first_test;
+
+    for (const struct tr_walk_test *end = test + key->tests; test < end; test++) {
+        uint64_t *word = &bits->word[test->predicate / 64], bit = 1ull << test->predicate % 64;
+
+        if (!(*word & bit) && test->test(test->argument, value))
+            *word |= bit;
+    }
+}
+
+// An attribute of any shape.
+static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
+                              const uint8_t *kv, uint32_t bytes, struct tr_bits *bits)
+{
+    struct tr_key_value pair;
+    int index;
+
+    if (!tr_otlp_valid(TR_OTLP_KEY_VALUE, kv, bytes) || !tr_key_value_read(kv, bytes, &pair))
+        return false;
+    index = tr_walk_keys_find(keys, pair.key, pair.key_bytes);
+    if (index >= 0)
+        value_test(plan, &keys->keys[index], &pair.value, bits);
+    return true;
+}
+
+// Is this an AnyValue of exactly one scalar, or of nothing?
+static inline bool scalar(const uint8_t *any, uint32_t bytes)
+{
+    const uint8_t *end = any + bytes, *p;
+    uint64_t number;
+    uint32_t length;
+
+    if (tr_unlikely(bytes < 2))
+        return bytes == 0;
+    switch (any[0]) {
+    case TAG(1, BYTES):
+    case TAG(7, BYTES):
+        p = tr_pb_length(any + 1, end, &length);
+        return p && p + length == end;
+    case TAG(2, VARINT):
+    case TAG(3, VARINT):
+        return tr_pb_varint(any + 1, end, &number) == end;
+    case TAG(4, FIXED64):
+        return bytes == 9;
+    default:
+        return false;
+    }
+}
+
+// Walk one attribute, `p` at its length. Returns the byte after it, NULL: malformed.
+static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
+                                       const uint8_t *p, const uint8_t *end, struct tr_bits *bits)
+{
+    const uint8_t *next, *key, *any;
+    uint32_t bytes, key_bytes, any_bytes;
+
+    p = tr_pb_length(p, end, &bytes);
+    if (tr_unlikely(!p))
+        return NULL;
+    next = p + bytes;
+    if (tr_unlikely(bytes < 4 || p[0] != TAG(1, BYTES) || p[1] >= 0x80 || p[1] + 4u > bytes))
+        goto general;
+    key = p + 2;
+    key_bytes = p[1];
+    if (tr_unlikely(key[key_bytes] != TAG(2, BYTES)))
+        goto general;
+    any = tr_pb_length(key + key_bytes + 1, next, &any_bytes);
+    if (tr_unlikely(!any || any + any_bytes != next || !scalar(any, any_bytes)))
+        goto general;
+    if (tr_unlikely(keys->lengths & tr_key_length_bit(key_bytes))) {
+        int index = tr_walk_keys_find(keys, key, key_bytes);
+        struct tr_value value;
+
+        if (index >= 0) {
+            tr_value_read(any, any_bytes, &value);
+            value_test(plan, &keys->keys[index], &value, bits);
+        }
+    }
+    return next;
+general:
+    return attribute_general(plan, keys, p, bytes, bits) ? next : NULL;
+}
+
+void tr_walk_resource(const struct tr_walk_plan *plan, const struct tr_context *context, const uint8_t *body,
+                      struct tr_bits *bits)
+{
+    if (!plan->resource.lengths)
+        return;
+    for (unsigned i = 0; i < TR_NELEMS(context->resource); i++) {
+        const uint8_t *p = body + context->resource[i].offset, *end = p + context->resource[i].bytes;
+
+        while (p && p < end) {
+            uint32_t tag;
+
+            p = tr_pb_tag(p, end, &tag);
+            if (p)
+                p = tag == TAG(1, BYTES) ? attribute(plan, &plan->resource, p, end, bits)
+                                         : tr_pb_skip(p, end, tag & 7);
+        }
+    }
+}
+
+// What a span's fields said, the last occurrence of each.
+struct notes {
+    const uint8_t *trace_id, *span_id, *parent_id, *name;
+    uint32_t trace_id_bytes, span_id_bytes, parent_id_bytes, name_bytes;
+    uint64_t start_ns, end_ns;
+    int32_t status;
+};
+
+// A status in pieces is merged: one without a code leaves the code that was there.
+static bool status_read(const uint8_t *p, const uint8_t *end, struct notes *notes)
+{
+    struct tr_pb_field field;
+
+    while (p < end) {
+        p = tr_pb_field(p, end, &field);
+        if (!p || (field.number == 2 && field.wire != TR_PB_BYTES) ||
+            (field.number == 3 && field.wire != TR_PB_VARINT))
+            return false;
+        if (field.number == 3)
+            notes->status = (int32_t)field.value;
+    }
+    return true;
+}
+
+// A message inside the span that only has to be valid.
+static inline const uint8_t *message(enum tr_otlp_type type, const uint8_t *p, const uint8_t *end)
+{
+    uint32_t bytes;
+
+    p = tr_pb_length(p, end, &bytes);
+    return p && tr_otlp_valid(type, p, bytes) ? p + bytes : NULL;
+}
+
+static inline const uint8_t *string(const uint8_t *p, const uint8_t *end, const uint8_t **at, uint32_t *bytes)
+{
+    p = tr_pb_length(p, end, bytes);
+    *at = p;
+    return p ? p + *bytes : NULL;
+}
+
+static inline const uint8_t *fixed64(const uint8_t *p, const uint8_t *end, uint64_t *value)
+{
+    if (tr_unlikely(end - p < 8))
+        return NULL;
+    memcpy(value, p, 8);
+    return p + 8;
+}
+
+// Returns false: malformed.
+static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p, const uint8_t *end,
+                               struct notes *notes, struct tr_bits *bits)
+{
+    const uint8_t *at;
+    uint64_t number;
+    uint32_t bytes, tag;
+
+    while (p && p < end) {
+        tag = *p++;
+    again:
+        switch (tag) {
+        case TAG(9, BYTES):
+            p = attribute(plan, &plan->span, p, end, bits);
+            break;
+        case TAG(1, BYTES):
+            p = string(p, end, &notes->trace_id, &notes->trace_id_bytes);
+            break;
+        case TAG(2, BYTES):
+            p = string(p, end, &notes->span_id, &notes->span_id_bytes);
+            break;
+        case TAG(4, BYTES):
+            p = string(p, end, &notes->parent_id, &notes->parent_id_bytes);
+            break;
+        case TAG(5, BYTES):
+            p = string(p, end, &notes->name, &notes->name_bytes);
+            break;
+        case TAG(7, FIXED64):
+            p = fixed64(p, end, &notes->start_ns);
+            break;
+        case TAG(8, FIXED64):
+            p = fixed64(p, end, &notes->end_ns);
+            break;
+        case TAG(6, VARINT):
+        case TAG(10, VARINT):
+        case TAG(12, VARINT):
+        case TAG(14, VARINT):
+            p = tr_pb_varint(p, end, &number);
+            break;
+        case TAG(15, BYTES):
+            p = string(p, end, &at, &bytes);
+            if (tr_unlikely(!p || !status_read(at, p, notes)))
+                return false;
+            break;
+        case TAG(3, BYTES):
+            p = string(p, end, &at, &bytes);
+            break;
+        case TAG(11, BYTES):
+            p = message(TR_OTLP_EVENT, p, end);
+            break;
+        case TAG(13, BYTES):
+            p = message(TR_OTLP_LINK, p, end);
+            break;
+        default:
+            // 1 to 15 are all known: another tag of one byte has the wrong type, or number 0.
+            if (tag < 0x80)
+                return false;
+            p = tr_pb_tag(p - 1, end, &tag);
+            if (!p)
+                return false;
+            if (tag < 0x80) // a small number spelled the long way
+                goto again;
+            if (tag >> 3 <= TR_OTLP_FIELDS_MAX && tag != TAG(16, FIXED32))
+                return false;
+            p = tr_pb_skip(p, end, tag & 7);
+            break;
+        }
+    }
+    return p != NULL;
+}
+
+static inline bool id_zero(const uint8_t *id, uint32_t bytes)
+{
+    uint64_t first, last;
+
+    memcpy(&first, id, 8);
+    memcpy(&last, id + bytes - 8, 8);
+    return (first | last) == 0;
+}
+
+enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, const uint8_t *span, uint32_t bytes,
+                                 struct tr_walk_span *out, struct tr_bits *bits)
+{
+    struct notes notes = {0};
+
+    if (tr_unlikely(bytes > TR_SPAN_BYTES_MAX))
+        return TR_WALK_TOO_LARGE;
+    if (tr_unlikely(!fields_walk(plan, span, span + bytes, &notes, bits)))
+        return TR_WALK_MALFORMED;
+    if (tr_unlikely(notes.trace_id_bytes != 16 || id_zero(notes.trace_id, 16)))
+        return TR_WALK_TRACE_ID;
+    if (tr_unlikely(notes.span_id_bytes != 8 || id_zero(notes.span_id, 8)))
+        return TR_WALK_SPAN_ID;
+    if (tr_unlikely(notes.parent_id_bytes != 0 && notes.parent_id_bytes != 8))
+        return TR_WALK_SPAN_ID;
+    memcpy(out->trace_id, notes.trace_id, 16);
+    out->start_ns = notes.start_ns;
+    out->end_ns = notes.end_ns;
+    out->name_hash = (uint32_t)tr_hash_bytes(notes.name, notes.name_bytes, 0);
+    out->root = notes.parent_id_bytes == 0 || id_zero(notes.parent_id, 8);
+    out->status = notes.status == 1 || notes.status == 2 ? (uint8_t)notes.status : 0;
+    for (uint32_t i = 0; i < plan->words; i++)
+        bits->word[i] |= plan->status[out->status].word[i];
+    return TR_WALK_OK;
+}
