@@ -1,6 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three threads under one lock: the socket's server, the telemetry server, and a ticker that looks at the
-// flow once a second and goes back to the old config when nobody has confirmed the new one.
+//
+// The control layer: essay.
+//
+// Three threads of its own, none of them on a data lcore: one serves the control socket, one (and one a
+// connection) the telemetry listener, and a ticker looks at the flow once a second (rates.c), compares the
+// config with its file (drift.c) and goes back to the old config when nobody has confirmed the new one
+// (apply.c). All state is one struct under one lock (state.h), and the daemon is only called with that lock
+// held: app/ never sees two requests at once. The exceptions are ready() and /healthz, so that an
+// orchestrator's probe is answered while an audit or an apply runs.
+//
+// A request comes whole, is answered whole and leaves nothing behind (server.c). Routes are rows in api.c;
+// what they answer is built as JSON once (status.c, audit.c, why.c) and drawn by tailctl and by the status
+// page (page.c). Counters are rows of their modules: metrics.c reads them for Prometheus and for `stats`,
+// document.c turns the same rows into docs/metrics.md.
+//
+// Who may call: anyone who may open the socket (0660) may do everything, and each change is logged with the
+// credentials that the kernel vouches for. The telemetry listener only reads; it shows no config.
+//
+// Limits: 64 connections a listener, 30 and 15 s without a byte, bodies of 1 MiB, 10000 rows an answer, 8
+// configs to go back to, an hour to confirm. Memory is malloc's: nothing here runs on a data lcore.
+//
+// Sources: prometheus.io/docs/instrumenting/exposition_formats; unix(7) for SO_PEERCRED.
 #include "control/control.h"
 
 #include <time.h>
@@ -15,15 +35,19 @@ void tr_control_connections_join(uint32_t lcore, const char *port, const struct 
                                  size_t streams_count, const struct tr_http_row *rows, size_t rows_count,
                                  tr_control_connection_fn each, void *to)
 {
+    size_t next = 0;
+
     for (size_t i = 0; i < streams_count; i++) {
         struct tr_control_connection connection = {.lcore = lcore, .port = port, .stream = &streams[i]};
 
-        // Both lists come in the order in which streams were opened, mostly: begin where the last one was.
+        // Both lists come mostly in the order in which streams were opened: go on behind the last one found.
         for (size_t k = 0; k < rows_count && !connection.http; k++) {
-            const struct tr_http_row *row = &rows[(i + k) % rows_count];
+            size_t at = (next + k) % rows_count;
 
-            if (row->stream_id == streams[i].id)
-                connection.http = row;
+            if (rows[at].stream_id != streams[i].id)
+                continue;
+            connection.http = &rows[at];
+            next = at + 1;
         }
         each(to, &connection);
     }
@@ -108,6 +132,8 @@ static int start_telemetry(struct tr_control *control, const char *listen, struc
         .connections_max = 64,
         .connections_peer_max = 32,
         .timeout_s = 15,
+        // A scrape waits while an audit or an apply runs; a probe that comes meanwhile must not.
+        .threads = true,
         .body_bytes_max = 0,
         .handle = tr_telemetry_handle,
         .context = control,

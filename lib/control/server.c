@@ -161,20 +161,22 @@ static void tr_printf(2, 0) on_log(void *context, const char *format, va_list ar
 
 int tr_server_start(struct tr_server **made, const struct tr_server_options *options, struct tr_error *error)
 {
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG;
     struct tr_server *server = calloc(1, sizeof(*server));
 
+    // Threads for connections wait by poll(), MHD knows no epoll there.
+    flags |= options->threads ? MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL : MHD_USE_AUTO;
     if (!server) {
         close(options->fd);
         return tr_error_set(error, ENOMEM, "%s: no memory", options->name);
     }
     server->options = *options;
     server->daemon = MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_LISTEN_SOCKET, options->fd,
-        MHD_OPTION_CONNECTION_LIMIT, options->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        options->connections_peer_max, MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, NULL, MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+        MHD_OPTION_LISTEN_SOCKET, options->fd, MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_peer_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        options->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
     if (!server->daemon) {
         close(options->fd);
         free(server);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small HTTP server on a listening socket, by libmicrohttpd on one thread: whole bodies in, whole answers
+// A small HTTP server on a listening socket, by libmicrohttpd: whole bodies in, whole answers
 // out, everything bounded.
 #ifndef TR_CONTROL_SERVER_H
 #define TR_CONTROL_SERVER_H
@@ -32,7 +32,7 @@ struct tr_response {
     const char *allow; // of a 405
 };
 
-// Fill in *answer (status 500 when called). Thread: the server's.
+// Fill in *answer (status 500 when called). Thread: the server's, several at once with options.threads.
 typedef void (*tr_server_fn)(void *context, const struct tr_call *call, struct tr_response *answer);
 
 struct tr_server_options {
@@ -41,6 +41,7 @@ struct tr_server_options {
     unsigned connections_max;
     unsigned connections_peer_max; // from one address, 0: any number
     unsigned timeout_s;            // without a byte
+    bool threads;                  // one a connection: no answer waits for another; else one for all
     size_t body_bytes_max;         // longer ones are answered 413, or cut off when they did not say
     tr_server_fn handle;
     void *context;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fake.h"
 
+#include <unistd.h>
+
 #include "control/metrics.h"
 
 #define SECOND 1700000000ull
@@ -59,9 +61,13 @@ static void backend_status(struct tr_backend_status *status)
 
 static int on_audit(void *context, struct tr_audit *audit)
 {
-    const struct fake *fake = context;
+    struct fake *fake = context;
     struct tr_backend_status status;
 
+    while (tr_load_relaxed(&fake->hold)) {
+        tr_store_relaxed(&fake->holding, true);
+        usleep(1000);
+    }
     if (tr_load_relaxed(&fake->stuck))
         return -ETIMEDOUT;
     audit->accepted_spans = 1000;

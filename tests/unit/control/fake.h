@@ -14,6 +14,8 @@ struct fake {
     bool refuse_apply;
     bool unbalanced;
     bool stuck; // the lcores do not stop
+    bool hold;  // an audit takes as long as this is set
+    bool holding;
     bool not_ready;
     const char *config_path;
     uint64_t started_ns;

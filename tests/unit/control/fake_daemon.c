@@ -2,7 +2,8 @@
 // The control layer over the fake, for tests in other languages.
 //
 // usage: fake-daemon SOCKET CONFIG. Prints the telemetry port once it answers; then takes commands on stdin:
-// unbalanced, stuck, not_ready, refuse, reload, good. Answers each with a line; ends with stdin.
+// unbalanced, stuck, hold, holding, not_ready, refuse, reload, good. Answers each with a line; ends with
+// stdin.
 #include <time.h>
 
 #include "control/metrics.h"
@@ -18,6 +19,11 @@ static void obey(struct fake *fake, struct tr_control *control, const char *comm
         return;
     }
     tr_store_relaxed(&fake->unbalanced, !good && strcmp(command, "unbalanced") == 0);
+    if (strcmp(command, "holding") == 0) {
+        puts(tr_load_relaxed(&fake->holding) ? "yes" : "no");
+        return;
+    }
+    tr_store_relaxed(&fake->hold, !good && strcmp(command, "hold") == 0);
     tr_store_relaxed(&fake->stuck, !good && strcmp(command, "stuck") == 0);
     tr_store_relaxed(&fake->not_ready, !good && strcmp(command, "not_ready") == 0);
     tr_store_relaxed(&fake->refuse_apply, !good && strcmp(command, "refuse") == 0);

@@ -4,6 +4,8 @@
 import http.client
 import html.parser
 import re
+import select
+import threading
 import unittest
 
 from fake_daemon import FakeDaemonTest
@@ -84,6 +86,23 @@ class Telemetry(FakeDaemonTest):
         self.assertEqual((response.status, text), (503, "not ready: draining\n"))
         self.assertEqual(self.get("/healthz")[0].status, 200)
         self.assertIn("tailrace_ready 0\n", self.get("/metrics")[1])
+
+    def test_a_probe_does_not_wait_for_an_audit_nor_a_scrape(self):
+        self.command("hold")
+        audit = threading.Thread(target=self.request, args=("GET", "/v1/audit"))
+        audit.start()
+        self.until(lambda: self.command("holding") == "yes", "no audit")
+        scrape = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        scrape.request("GET", "/metrics")
+        try:
+            self.assertEqual(self.get("/readyz")[1], "ready\n")
+            self.assertEqual(self.get("/healthz")[1], "ok\n")
+            self.assertEqual(select.select([scrape.sock], [], [], 0)[0], [])
+        finally:
+            self.command("good")
+        self.assertEqual(scrape.getresponse().status, 200)
+        scrape.close()
+        audit.join()
 
     def test_status_page(self):
         response, text = self.get("/")
