@@ -135,15 +135,44 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
     tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
     owner->waits[entry->wait].traces--;
     tr_table_forget(&owner->table, number);
-    tr_verdicts_add(&owner->verdicts, &owner->table, entry->hash, &record);
+    tr_verdicts_add(&owner->verdicts, &owner->table, &record);
     conclude_count(&owner->counters, entry->spans, verdict, when);
     if (verdict != TR_VERDICT_KEEP) {
         tr_owner_end(owner, number);
         return;
     }
+    for (uint32_t i = 0; i < TR_MIN(entry->spans / TR_BLOCK_REFS + 1, (uint32_t)TR_ENTRY_BLOCKS); i++)
+        __builtin_prefetch(tr_table_block(&owner->table, entry->blocks[i]));
     owner->emission = (struct tr_emission){
-        .entry = number, .block = entry->first_block, .left = entry->spans, .policy = policy};
+        .entry = number, .at = tr_table_refs_begin(entry), .left = entry->spans, .policy = policy};
     tr_gauge(&owner->counters.emits_waiting, entry->spans);
+}
+
+// An entry comes up for its decision cold, and so do the lines of both indices that its end touches. Its own
+// lines are called for some decisions ahead, theirs when its id has come.
+static void scout_advance(struct tr_owner *owner, struct tr_wait *wait)
+{
+    wait->scout_ahead -= wait->scout_ahead > 0;
+    for (int steps = 0; steps < 2 && wait->scout_ahead < TR_SCOUT_AHEAD; steps++) {
+        uint32_t number = wait->scout ? wait->scout : wait->list.first;
+        const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+        const struct tr_entry *next = tr_table_entry(&owner->table, entry->next);
+        uint32_t earlier = wait->scouted[(wait->scout_turn - TR_SCOUT_AHEAD / 2) % TR_SCOUT_AHEAD];
+        uint64_t hash = tr_table_hash(&owner->table, tr_table_entry(&owner->table, earlier)->trace_id);
+
+        if (!number || entry->on != TR_ENTRY_ON_WAIT) {
+            wait->scout = 0;
+            wait->scout_ahead = 0;
+            return;
+        }
+        __builtin_prefetch(&next->trace_id);
+        __builtin_prefetch(&next->first_ns, 1);
+        __builtin_prefetch(tr_index_line_of(&owner->table.index, hash), 1);
+        __builtin_prefetch(tr_index_line_of(&owner->verdicts.index, hash), 1);
+        wait->scouted[wait->scout_turn++ % TR_SCOUT_AHEAD] = number;
+        wait->scout = entry->next;
+        wait->scout_ahead++;
+    }
 }
 
 // Ask about a trace that is due for `reason`, or was when it was parked.
@@ -154,13 +183,8 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     uint16_t policy = TR_POLICY_NONE;
     struct tr_trace trace;
 
-    // The next one of the list is likely to be asked about next.
-    if (entry->next) {
-        struct tr_entry *next = tr_table_entry(&owner->table, entry->next);
-
-        __builtin_prefetch(&next->trace_id);
-        __builtin_prefetch(&next->first_ns, 1);
-    }
+    if (entry->on == TR_ENTRY_ON_WAIT)
+        scout_advance(owner, &owner->waits[entry->wait]);
     tr_owner_spend(turn, 1);
     tr_owner_trace_view(owner, number, &trace);
     switch (owner->decider.decide(owner->decider.context, &trace, &policy)) {
@@ -191,22 +215,20 @@ static struct tr_emit_span block_span(const struct tr_block *block, uint32_t slo
 static uint32_t emission_fill(const struct tr_owner *owner, struct tr_emission *emission,
                               union tr_message *message, uint32_t spans_max)
 {
+    const struct tr_entry *entry = tr_table_entry(&owner->table, emission->entry);
     uint32_t spans = 0;
     uint32_t holder = 0;
 
     while (spans < spans_max && emission->left) {
-        const struct tr_block *block = tr_table_block(&owner->table, emission->block);
+        const struct tr_block *block = tr_table_block(&owner->table, emission->at.block);
+        uint32_t slot = emission->at.ref % TR_BLOCK_REFS;
 
-        if (spans && block->holder[emission->slot] != holder)
+        if (spans && block->holder[slot] != holder)
             break;
-        holder = block->holder[emission->slot];
-        message->emit.span[spans++] = block_span(block, emission->slot);
+        holder = block->holder[slot];
+        message->emit.span[spans++] = block_span(block, slot);
         emission->left--;
-        if (++emission->slot == TR_BLOCK_REFS) {
-            emission->slot = 0;
-            emission->block = block->next;
-            __builtin_prefetch(tr_table_block(&owner->table, emission->block));
-        }
+        tr_table_refs_next(&owner->table, entry, &emission->at);
     }
     message->emit.spans = spans;
     return holder;

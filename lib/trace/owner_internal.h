@@ -11,10 +11,17 @@
 // Waits that held traces began under: one an epoch at most, as a wait changes with its config.
 #define TR_WAITS_MAX 17
 
+#define TR_SCOUT_AHEAD 8 // power of two
 struct tr_wait {
     uint64_t wait_ns;
     struct tr_entry_list list; // of those neither large nor parked, by first_ns
     uint32_t traces;           // that began under it and are held
+    // Runs ahead of the list's front to call for cache lines; a hint, so that nothing breaks when an entry it
+    // stands at leaves the list.
+    uint32_t scout; // 0: at the end, or not begun
+    uint32_t scout_ahead;
+    uint32_t scouted[TR_SCOUT_AHEAD];
+    uint32_t scout_turn;
 };
 
 struct tr_tail_request {
@@ -32,8 +39,7 @@ struct tr_origin {
 // A kept trace on its way out: which reference is next.
 struct tr_emission {
     uint32_t entry; // 0: none
-    uint32_t block;
-    uint32_t slot;
+    struct tr_ref_cursor at;
     uint32_t left; // spans
     uint16_t policy;
 };

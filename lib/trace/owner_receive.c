@@ -6,11 +6,11 @@
 
 // Messages whose cache lines are called for together: more than the misses a core can have in flight is no
 // gain.
-#define BURST 32
+#define BURST 64
 
 // Three rounds, each as far as it gets without waiting: lines of the index, lines of entries, last blocks.
-static void burst_prefetch(const struct tr_owner *owner, uint32_t origin, const union tr_message *messages,
-                           uint32_t count, uint64_t *hashes)
+static void burst_prefetch(const struct tr_owner *owner, const union tr_message *messages, uint32_t count,
+                           uint64_t *hashes)
 {
     const struct tr_table *table = &owner->table;
     uint32_t entries[BURST];
@@ -36,8 +36,8 @@ static void burst_prefetch(const struct tr_owner *owner, uint32_t origin, const 
             continue;
         if (entry->spans % TR_BLOCK_REFS)
             __builtin_prefetch(tr_table_block(table, entry->last_block), 1);
-        if (!(entry->origins & 1ull << origin))
-            __builtin_prefetch(&entry->generation);
+        else
+            __builtin_prefetch(&entry->first_ns, 1); // takes the next block's number
     }
 }
 
@@ -125,7 +125,7 @@ static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct t
     entry = tr_table_entry(table, number);
     if (!(entry->origins & 1ull << origin)) {
         entry->origins |= 1ull << origin;
-        tr_fifo_push(&from->fifo, &owner->chunks, summary->position, number, entry->generation);
+        tr_fifo_push(&from->fifo, &owner->chunks, summary->position, number, table->generations[number]);
     }
     if (tr_unlikely(entry->spans >= owner->trace_spans_max || entry->bytes >= owner->trace_bytes_max) &&
         entry->on == TR_ENTRY_ON_WAIT)
@@ -153,7 +153,7 @@ uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union t
         const union tr_message *message = &messages[i];
 
         if (i % BURST == 0)
-            burst_prefetch(owner, origin, message, TR_MIN(count - i, (uint32_t)BURST), hashes);
+            burst_prefetch(owner, message, TR_MIN(count - i, (uint32_t)BURST), hashes);
         if (tr_likely(message->any.kind == TR_MESSAGE_SUMMARY)) {
             if (tr_unlikely(message->summary.flags & TR_SPAN_WIDE) && i + 1 == count)
                 break;

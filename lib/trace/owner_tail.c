@@ -4,17 +4,17 @@
 
 static bool node_stale(const struct tr_owner *owner, const struct tr_fifo_node *node)
 {
-    return tr_table_entry(&owner->table, node->entry)->generation != node->generation;
+    return owner->table.generations[node->entry] != node->generation;
 }
 
-// Nodes of one chunk lie in a row; their entries don't.
+// Nodes of one chunk lie in a row; what they refer to does not.
 static void node_prefetch(const struct tr_owner *owner, const struct tr_fifo *fifo)
 {
     const struct tr_fifo_chunk *chunk = tr_fifo_chunk_at(&owner->chunks, fifo->first);
     uint32_t ahead = fifo->first_node + 8;
 
     if (ahead < TR_FIFO_CHUNK_NODES)
-        __builtin_prefetch(&tr_table_entry(&owner->table, chunk->node[ahead].entry)->first_ns);
+        __builtin_prefetch(&owner->table.generations[chunk->node[ahead].entry]);
 }
 
 // Pop stale nodes off the front, at most `most`. Returns how many.

@@ -21,7 +21,8 @@ enum tr_entry_on {
     TR_ENTRY_ON_PARKED, // the decider said PENDING
 };
 
-// First line: what each span touches. Second line: the beginning and the end of a trace.
+// First line: what each span touches. Second line: the beginning and the end of a trace, and each new block.
+#define TR_ENTRY_BLOCKS 9
 struct tr_entry {
     uint8_t trace_id[16];
     uint64_t start_ns; // least start that is not 0
@@ -34,23 +35,21 @@ struct tr_entry {
     uint32_t last_block;
 
     uint64_t first_ns tr_aligned(64);
-    uint64_t hash;
-    uint32_t first_block;
     uint32_t source;
     uint32_t epoch;
     uint32_t next; // of the list it is on
     uint32_t prev;
-    uint32_t generation; // one more each time the entry is given back
-    uint8_t wait;        // index of its wait
-    uint8_t on;          // enum tr_entry_on
-    uint8_t reason;      // enum tr_when; parked: why it was to be decided
+    uint32_t blocks[TR_ENTRY_BLOCKS]; // the first of them; the last of these links to those beyond
+    uint8_t wait;                     // index of its wait
+    uint8_t on;                       // enum tr_entry_on
+    uint8_t reason;                   // enum tr_when; parked: why it was to be decided
 };
 _Static_assert(sizeof(struct tr_entry) == 128, "two cache lines");
 
 // References of 15 bytes, by field: 4 and the link fill a line.
 #define TR_BLOCK_REFS 4
 struct tr_block {
-    uint32_t next;
+    uint32_t next; // of those beyond an entry's own
     uint32_t context[TR_BLOCK_REFS];
     uint32_t bytes[TR_BLOCK_REFS];
     uint32_t position_low[TR_BLOCK_REFS];
@@ -59,6 +58,23 @@ struct tr_block {
 };
 _Static_assert(sizeof(struct tr_block) == 64, "one cache line");
 _Static_assert(TR_LCORES_MAX <= 64, "a holder is a bit of tr_entry.origins");
+
+// Where the references of a span lie.
+struct tr_ref_cursor {
+    uint32_t block;
+    uint32_t ref; // of the trace: slot ref % TR_BLOCK_REFS
+};
+
+// Blocks that are free: a stack of numbers, read ahead so that a block is there when it is taken, and what
+// the stack does not know, the chains of large traces, given back whole.
+struct tr_blocks {
+    struct tr_block *items; // of max + 1
+    uint32_t *stack;
+    uint32_t stacked;
+    uint32_t chain_first;
+    uint32_t touched; // ever used: numbers 1 to touched
+    uint32_t max;
+};
 
 // A list of entries by their links.
 struct tr_entry_list {
@@ -70,8 +86,9 @@ struct tr_entry_list {
 struct tr_table {
     struct tr_index index;
     struct tr_pool entries;
-    struct tr_pool blocks;
-    uint64_t *wide; // predicate words 1 and up of each entry, wide_words of them
+    struct tr_blocks blocks;
+    uint32_t *generations; // of each entry: how often it was given back
+    uint64_t *wide;        // predicate words 1 and up of each entry, wide_words of them
     uint32_t wide_words;
     uint32_t refs_max;
     uint32_t refs;
@@ -99,7 +116,7 @@ static inline struct tr_entry *tr_table_entry(const struct tr_table *table, uint
 
 static inline struct tr_block *tr_table_block(const struct tr_table *table, uint32_t block)
 {
-    return (struct tr_block *)table->blocks.items + block;
+    return table->blocks.items + block;
 }
 
 static inline uint64_t *tr_table_wide(const struct tr_table *table, uint32_t entry)
@@ -155,6 +172,22 @@ void tr_table_end(struct tr_table *table, uint32_t entry);
 
 // Add a summary's span to a trace. There must be room: table->refs < table->refs_max.
 void tr_table_add(struct tr_table *table, uint32_t entry, const struct tr_summary *summary, uint32_t holder);
+
+static inline struct tr_ref_cursor tr_table_refs_begin(const struct tr_entry *entry)
+{
+    return (struct tr_ref_cursor){.block = entry->blocks[0]};
+}
+
+// Move to the next reference; its block is 0 behind the last one of a full block.
+static inline void tr_table_refs_next(const struct tr_table *table, const struct tr_entry *entry,
+                                      struct tr_ref_cursor *at)
+{
+    uint32_t block = ++at->ref / TR_BLOCK_REFS;
+
+    if (at->ref % TR_BLOCK_REFS)
+        return;
+    at->block = block < TR_ENTRY_BLOCKS ? entry->blocks[block] : tr_table_block(table, at->block)->next;
+}
 
 void tr_entry_list_append(const struct tr_table *table, struct tr_entry_list *list, uint32_t entry);
 void tr_entry_list_remove(const struct tr_table *table, struct tr_entry_list *list, uint32_t entry);

@@ -41,7 +41,7 @@ static uint32_t row_of(const struct tr_verdicts *verdicts, uint64_t number)
 // `reserved` of a record says if it made it into the index: one that did not is not to be removed from it.
 #define INDEXED 1
 
-void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table, uint64_t hash,
+void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table,
                      const struct tr_verdict_record *record)
 {
     const struct tr_verdict_record *oldest = tr_verdict_ring_oldest(&verdicts->ring);
@@ -58,5 +58,8 @@ void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table,
     }
     number = tr_verdict_ring_append(&verdicts->ring, record);
     added = tr_verdict_ring_at(&verdicts->ring, number);
-    added->reserved = tr_index_insert(&verdicts->index, hash, row_of(verdicts, number)) ? INDEXED : 0;
+    added->reserved =
+        tr_index_insert(&verdicts->index, tr_table_hash(table, record->trace_id), row_of(verdicts, number))
+            ? INDEXED
+            : 0;
 }

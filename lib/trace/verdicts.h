@@ -37,7 +37,7 @@ void tr_verdicts_destroy(struct tr_verdicts *verdicts);
 // Remember a decision; the id is not there yet.
 //
 // table  whose hash the index goes by
-void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table, uint64_t hash,
+void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table,
                      const struct tr_verdict_record *record);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define LCORES      4
 #define TRACE_SPANS 10
-#define BURST       32
+#define BURST       64
 
 static uint64_t clock_ns(void)
 {
