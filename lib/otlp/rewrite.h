@@ -23,23 +23,27 @@ struct tr_rewrite_counts {
     uint64_t demoted;
 };
 
-// How much larger than its input an output can be, beside `extra`.
+// How much larger than its input an output can be, beside `extra`: the frame of the event.
 #define TR_REWRITE_GROWTH 64
 
-// Rewrite a span.
+// Rewrite a span. An event of the same name that is there already (it came from a tailrace before this one)
+// stays, and another is appended. dropped_attributes_count stays too: nothing of a demoted attribute is lost,
+// and what a rule dropped is no limit of an SDK.
 //
 // extra   KeyValue fields as they stand in an event (tag 3, length, KeyValue), to be demoted onto it too
-// out     room for bytes + extra_bytes + TR_REWRITE_GROWTH + 12 a demoted attribute: 2 * (bytes +
-// extra_bytes)
-//         + TR_REWRITE_GROWTH is always enough
+// out     room for bytes + extra_bytes + TR_REWRITE_GROWTH
+// counts  of the span's own attributes; those in `extra` were counted with their resource
 //
-// Returns the bytes written; when nothing was touched, those are the input's, byte for byte.
+// Returns the bytes written; when nothing was touched, or the span is malformed, those are the input's, byte
+// for byte.
 size_t tr_rewrite_span(const struct tr_rewrite_plan *plan, const uint8_t *span, uint32_t bytes,
                        const uint8_t *extra, uint32_t extra_bytes, uint8_t *out,
                        struct tr_rewrite_counts *counts);
 
-// Rewrite a resource. What is demoted goes to `demoted` (room for as many bytes as the resource has, twice)
-// as fields for tr_rewrite_span's `extra`.
+// Rewrite a resource (its pieces one behind the other, if it has two).
+//
+// out      room for `bytes`
+// demoted  room for `bytes`; what is demoted, as fields for tr_rewrite_span's `extra`
 size_t tr_rewrite_resource(const struct tr_rewrite_plan *plan, const uint8_t *resource, uint32_t bytes,
                            uint8_t *out, uint8_t *demoted, uint32_t *demoted_bytes,
                            struct tr_rewrite_counts *counts);
