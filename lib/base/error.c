@@ -25,8 +25,9 @@ void tr_error_prefix(struct tr_error *error, const char *format, ...)
     va_start(args, format);
     n = vsnprintf(error->text, sizeof(error->text), format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof(error->text))
-        snprintf(error->text + n, sizeof(error->text) - n, ": %s", old);
+    if (n >= 0 && (size_t)n < sizeof(error->text) - 3)
+        snprintf(error->text + n, sizeof(error->text) - (size_t)n, ": %.*s",
+                 (int)(sizeof(error->text) - (size_t)n - 3), old);
 }
 
 void tr_panic(const char *file, int line, const char *what)
