@@ -48,7 +48,9 @@ struct tr_context {
     struct tr_range scope_schema_url;
     struct tr_range service; // value of service.name inside the resource, {0, 0}: none
     uint32_t spans;
-    uint32_t source; // tr_sources: (peer, service)
+    uint32_t source;     // tr_sources: (peer, service); set when the walk comes to it
+    uint64_t group;      // position in the outbox of its group, as of the attribute rules of that version
+    uint64_t group_made; // 0: not yet
 };
 
 struct tr_journal {

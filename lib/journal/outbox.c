@@ -74,7 +74,7 @@ uint8_t *tr_outbox_reserve(struct tr_outbox *outbox, uint64_t bytes)
 
 static uint64_t append(struct tr_outbox *outbox, struct tr_outbox_entry entry)
 {
-    bool counted = entry.kind != TR_OUTBOX_GROUP;
+    bool counted = entry.kind == TR_OUTBOX_SPAN;
 
     entry.position = outbox->ring.head;
     entry.sequence = outbox->sequence;
@@ -140,6 +140,11 @@ static bool group_equals(const uint8_t *at, const struct tr_outbox_group_bytes *
     return true;
 }
 
+bool tr_outbox_group_reachable(const struct tr_outbox *outbox, uint64_t position)
+{
+    return outbox->ring.head - position <= GROUP_BYTES(&outbox->ring);
+}
+
 uint64_t tr_outbox_group(struct tr_outbox *outbox, const struct tr_outbox_group_bytes *group)
 {
     uint64_t row = group->head.hash & (GROUP_ROWS - 1), bytes = group_payload_bytes(&group->head), position;
@@ -147,7 +152,7 @@ uint64_t tr_outbox_group(struct tr_outbox *outbox, const struct tr_outbox_group_
 
     if (outbox->groups->rows[row].position && outbox->groups->rows[row].hash == group->head.hash) {
         position = outbox->groups->rows[row].position - 1;
-        if (outbox->ring.head - position <= GROUP_BYTES(&outbox->ring) &&
+        if (tr_outbox_group_reachable(outbox, position) &&
             group_equals((uint8_t *)(entry_at(outbox, position) + 1), group))
             return position;
     }
@@ -212,7 +217,7 @@ enum tr_outbox_next tr_outbox_next(const struct tr_outbox *outbox, struct tr_out
             tr_load_relaxed(&ring->header->tail) > cursor->position)
             goto overrun;
         cursor->position += entry_bytes(entry->payload_bytes);
-        cursor->sequence = entry->sequence + 1;
+        cursor->sequence = entry->sequence + (entry->kind == TR_OUTBOX_SPAN);
         return TR_OUTBOX_ENTRY;
     }
 overrun:

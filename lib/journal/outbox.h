@@ -24,7 +24,7 @@ struct tr_outbox_entry {
     uint8_t signal;    // OPAQUE: enum tr_signal
     uint16_t policy;   // SPAN: index of the policy that kept it
     uint64_t position; // its own
-    uint64_t sequence; // SPAN and OPAQUE: how many such were appended before it in this ring
+    uint64_t sequence; // how many SPANs were appended before it in this ring
     uint64_t group;    // SPAN: position of its GROUP
 };
 
@@ -42,7 +42,7 @@ struct tr_outbox_groups; // the writer's cache from hash to position
 struct tr_outbox {
     struct tr_ringfile ring;
     struct tr_outbox_groups *groups;
-    uint64_t sequence; // writer's: of the next SPAN or OPAQUE
+    uint64_t sequence; // writer's: of the next SPAN
     uint64_t reach;    // writer's: the oldest entry that a cursor may stand at
 };
 
@@ -55,7 +55,12 @@ struct tr_outbox_group_bytes {
     const uint8_t *resource, *resource_schema_url, *scope, *scope_schema_url;
     struct tr_outbox_group head;
 };
+//
+// Returns UINT64_MAX when it is larger than a quarter of the ring.
 uint64_t tr_outbox_group(struct tr_outbox *outbox, const struct tr_outbox_group_bytes *group);
+
+// Writer. May a span that is appended next still name this group?
+bool tr_outbox_group_reachable(const struct tr_outbox *outbox, uint64_t position);
 
 // Writer. Room for a payload of up to `bytes`, contiguous, at the head: write it, then append or walk away.
 // Evicts the oldest entries as needed. NULL: more than a quarter of the ring.
@@ -66,13 +71,13 @@ uint64_t tr_outbox_append_opaque(struct tr_outbox *outbox, uint32_t bytes, uint8
 // Reader.
 struct tr_outbox_cursor {
     uint64_t position;
-    uint64_t sequence; // of the next SPAN or OPAQUE
+    uint64_t sequence; // of the next SPAN
 };
 
 enum tr_outbox_next {
     TR_OUTBOX_ENTRY, // *entry and buffer are filled, the cursor is past it
     TR_OUTBOX_EMPTY, // at the head
-    TR_OUTBOX_LOST,  // overrun: the cursor is now at the oldest entry within reach, *lost were skipped
+    TR_OUTBOX_LOST,  // overrun: the cursor is now at the oldest entry within reach, *lost spans were skipped
     TR_OUTBOX_SHORT, // the buffer is smaller than entry->payload_bytes; the cursor stays
 };
 
@@ -91,7 +96,7 @@ enum tr_outbox_next tr_outbox_next(const struct tr_outbox *outbox, struct tr_out
 ssize_t tr_outbox_group_read(const struct tr_outbox *outbox, uint64_t position, void *buffer,
                              size_t buffer_bytes);
 
-// How many entries lie between the cursor and the head.
+// How many spans lie between the cursor and the head.
 uint64_t tr_outbox_queued(const struct tr_outbox *outbox, const struct tr_outbox_cursor *cursor);
 
 #endif
