@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: Apache-2.0
+// An lcore's connections: epoll, level-triggered, so that what a turn's budget leaves is found again by the next.
+//
+// The streams' table and send buffers are mapped at creation; pages are touched as they are used. A stream that ends
+// is told so (closed()) from the poll, never from inside a call of its user: it waits on a list until then.
+#include "port/kernel_internal.h"
+
+#include <limits.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+
+TR_COUNTERS_DEFINE(kernel, TR_KERNEL_COUNTERS)
+
+#define EVENTS_A_TURN  128
+#define ACCEPTS_A_TURN 64
+#define TIMERS_NS      (250 * TR_MS)
+#define LINGER_NS      (5 * TR_S)
+
+// What epoll's data says: a stream's number, or one of these and a number.
+#define EVENT_WAKE   (1ull << 62)
+#define EVENT_LISTEN (1ull << 61)
+
+struct connection {
+    struct tr_stream stream;
+    struct tr_kernel *kernel;
+    uint32_t number;
+    uint32_t next_free;
+    uint32_t port; // whose handoff counts it
+    int fd;        // -1: not in use
+    uint32_t events; // that epoll watches
+    bool open, paused, eof, closing, ended;
+    bool aged;
+    enum tr_close_reason reason;
+    uint64_t active_ns; // last byte in either direction
+    uint64_t age_ns;    // when it is old
+    uint64_t linger_ns; // closing: when it is aborted
+    size_t send_bytes, send_begin; // ring in its slot of send buffers
+};
+
+struct tr_kernel {
+    struct tr_kernel_options options;
+    struct tr_kernel_counters counters;
+    const struct tr_stream_user *user;
+    struct tr_kernel_port *ports[8];
+    size_t ports_count;
+    uint32_t lcore;
+    int epoll_fd, wake_fd;
+    uint64_t now, timers_ns;
+    struct connection *connections;
+    uint8_t *send_buffers, *receive_buffer;
+    uint32_t used, free; // connections ever used; first free + 1
+    uint32_t *ended;     // numbers of connections whose closed() is due
+    uint32_t ended_count;
+    uint64_t random;
+};
+
+static uint8_t *send_buffer(const struct connection *c)
+{
+    return c->kernel->send_buffers + (size_t)c->number * c->kernel->options.send_buffer_bytes;
+}
+
+static void watch(struct connection *c)
+{
+    uint32_t events = (c->paused || c->eof || c->closing ? 0u : (uint32_t)EPOLLIN) |
+                      (c->send_bytes ? (uint32_t)EPOLLOUT : 0u);
+    struct epoll_event event = {.events = events, .data.u64 = c->number};
+
+    if (events == c->events || c->ended)
+        return;
+    c->events = events;
+    epoll_ctl(c->kernel->epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+static void end(struct connection *c, enum tr_close_reason reason)
+{
+    if (c->ended)
+        return;
+    c->ended = true;
+    c->reason = reason;
+    c->kernel->ended[c->kernel->ended_count++] = c->number;
+}
+
+// Send what waits. Returns false when the connection is broken.
+static bool drain(struct connection *c)
+{
+    size_t room = c->kernel->options.send_buffer_bytes;
+
+    while (c->send_bytes) {
+        size_t part = TR_MIN(c->send_bytes, room - c->send_begin);
+        ssize_t sent = send(c->fd, send_buffer(c) + c->send_begin, part, MSG_NOSIGNAL);
+
+        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+            return true;
+        if (sent < 0)
+            return false;
+        c->send_begin = (c->send_begin + (size_t)sent) % room;
+        c->send_bytes -= (size_t)sent;
+        c->stream.bytes_out += (uint64_t)sent;
+        c->active_ns = c->kernel->now;
+        tr_count(&c->kernel->counters.bytes_out, (uint64_t)sent);
+    }
+    return true;
+}
+
+static size_t stream_send(struct tr_stream *stream, const void *data, size_t bytes)
+{
+    struct connection *c = stream->port_data;
+    size_t room = c->kernel->options.send_buffer_bytes, taken = 0;
+
+    if (c->ended || c->closing)
+        return bytes; // it goes nowhere, as it would if the peer had gone a moment later
+    if (!c->send_bytes) {
+        ssize_t sent = send(c->fd, data, bytes, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+            end(c, TR_CLOSE_RESET);
+            return bytes;
+        }
+        taken = sent > 0 ? (size_t)sent : 0;
+        c->stream.bytes_out += taken;
+        c->active_ns = c->kernel->now;
+        tr_count(&c->kernel->counters.bytes_out, taken);
+    }
+    while (taken < bytes && c->send_bytes < room) {
+        size_t at = (c->send_begin + c->send_bytes) % room;
+        size_t part = TR_MIN(bytes - taken, TR_MIN(room - at, room - c->send_bytes));
+
+        memcpy(send_buffer(c) + at, (const uint8_t *)data + taken, part);
+        c->send_bytes += part;
+        taken += part;
+    }
+    if (taken < bytes)
+        tr_count(&c->kernel->counters.send_full, 1);
+    watch(c);
+    return taken;
+}
+
+static void stream_pause(struct tr_stream *stream)
+{
+    struct connection *c = stream->port_data;
+
+    if (c->paused)
+        return;
+    c->paused = true;
+    tr_count(&c->kernel->counters.paused, 1);
+    watch(c);
+}
+
+static void stream_resume(struct tr_stream *stream)
+{
+    struct connection *c = stream->port_data;
+
+    c->paused = false;
+    watch(c);
+}
+
+static void stream_close(struct tr_stream *stream)
+{
+    struct connection *c = stream->port_data;
+
+    if (c->closing)
+        return;
+    c->closing = true;
+    c->linger_ns = c->kernel->now + LINGER_NS;
+    if (!c->send_bytes)
+        end(c, TR_CLOSE_LOCAL);
+    else
+        watch(c);
+}
+
+static void stream_abort(struct tr_stream *stream)
+{
+    struct connection *c = stream->port_data;
+    struct linger hard = {.l_onoff = 1};
+
+    if (!c->ended)
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    end(c, TR_CLOSE_ABORTED);
+}
+
+static const struct tr_stream_ops ops = {
+    .send = stream_send, .pause = stream_pause, .resume = stream_resume, .close = stream_close, .abort = stream_abort};
+
+static uint64_t next_stream_id;
+
+static void load_less(struct tr_kernel *kernel, uint32_t port)
+{
+    __atomic_sub_fetch(&kernel->ports[port]->handoffs[kernel->lcore].load, 1, __ATOMIC_RELAXED);
+}
+
+static struct connection *connection_take(struct tr_kernel *kernel)
+{
+    struct connection *c;
+    uint32_t number;
+
+    if (kernel->free) {
+        number = kernel->free - 1;
+        kernel->free = kernel->connections[number].next_free;
+    } else if (kernel->used < kernel->options.connections_max) {
+        number = kernel->used++;
+    } else {
+        return NULL;
+    }
+    c = &kernel->connections[number];
+    memset(c, 0, sizeof(*c));
+    c->number = number;
+    c->kernel = kernel;
+    return c;
+}
+
+static void connection_free(struct connection *c)
+{
+    struct tr_kernel *kernel = c->kernel;
+
+    close(c->fd);
+    load_less(kernel, c->port);
+    c->fd = -1;
+    c->open = false;
+    c->next_free = kernel->free;
+    kernel->free = c->number + 1;
+    tr_gauge(&kernel->counters.open, kernel->counters.open - 1);
+    tr_count(&kernel->counters.closed, 1);
+}
+
+static void connection_open(struct tr_kernel *kernel, uint32_t port, int fd)
+{
+    struct connection *c = connection_take(kernel);
+    struct epoll_event event = {.events = EPOLLIN};
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof(address);
+
+    if (!c) {
+        tr_count(&kernel->counters.refused_limit, 1);
+        close(fd);
+        load_less(kernel, port);
+        return;
+    }
+    c->fd = fd;
+    c->port = port;
+    c->open = true;
+    c->events = EPOLLIN;
+    c->active_ns = kernel->now;
+    c->stream = (struct tr_stream){.ops = &ops, .user = kernel->user, .port_data = c, .opened_ns = kernel->now};
+    c->stream.id = __atomic_add_fetch(&next_stream_id, 1, __ATOMIC_RELAXED);
+    c->age_ns = TR_NEVER;
+    if (kernel->options.connection_age_max_ns)
+        c->age_ns = kernel->now + kernel->options.connection_age_max_ns +
+                    tr_mix64(c->stream.id) % (kernel->options.connection_age_max_ns / 10 + 1);
+    if (getpeername(fd, (struct sockaddr *)&address, &bytes) == 0)
+        tr_address_of(&address, &c->stream.peer);
+    bytes = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &bytes) == 0)
+        tr_address_of(&address, &c->stream.local);
+    event.data.u64 = c->number;
+    tr_count(&kernel->counters.opened, 1);
+    tr_gauge(&kernel->counters.open, kernel->counters.open + 1);
+    if (epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ||
+        kernel->user->opened(kernel->user->context, &c->stream, kernel->now) < 0)
+        connection_free(c);
+}
+
+static size_t handoffs_take(struct tr_kernel *kernel)
+{
+    size_t count = 0;
+
+    for (uint32_t p = 0; p < kernel->ports_count; p++) {
+        struct handoff *handoff = &kernel->ports[p]->handoffs[kernel->lcore];
+        int fds[HANDOFF_MAX];
+        uint32_t taken;
+
+        if (!tr_load_relaxed(&handoff->count))
+            continue;
+        pthread_mutex_lock(&handoff->lock);
+        taken = handoff->count;
+        memcpy(fds, handoff->fds, taken * sizeof(*fds));
+        tr_store_relaxed(&handoff->count, 0);
+        pthread_mutex_unlock(&handoff->lock);
+        for (uint32_t i = 0; i < taken; i++)
+            connection_open(kernel, p, fds[i]);
+        count += taken;
+    }
+    return count;
+}
+
+// Read once. Returns the bytes.
+static size_t receive(struct connection *c, size_t budget)
+{
+    struct tr_kernel *kernel = c->kernel;
+    ssize_t bytes = recv(c->fd, kernel->receive_buffer, TR_MIN(budget, kernel->options.receive_buffer_bytes), 0);
+
+    if (bytes > 0) {
+        c->active_ns = kernel->now;
+        c->stream.bytes_in += (uint64_t)bytes;
+        tr_count(&kernel->counters.bytes_in, (uint64_t)bytes);
+        kernel->user->input(kernel->user->context, &c->stream, kernel->receive_buffer, (size_t)bytes, kernel->now);
+        return (size_t)bytes;
+    }
+    if (bytes == 0) {
+        c->eof = true;
+        kernel->user->eof(kernel->user->context, &c->stream, kernel->now);
+        watch(c);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        end(c, TR_CLOSE_RESET);
+    }
+    return 0;
+}
+
+static size_t handle(struct connection *c, uint32_t events, size_t budget)
+{
+    struct tr_kernel *kernel = c->kernel;
+    size_t bytes = 0;
+
+    if ((events & EPOLLOUT) && c->send_bytes && !c->ended) {
+        bool was_full = c->send_bytes == kernel->options.send_buffer_bytes;
+
+        if (!drain(c))
+            end(c, TR_CLOSE_RESET);
+        else if (c->closing && !c->send_bytes)
+            end(c, TR_CLOSE_LOCAL);
+        else if (was_full || !c->send_bytes)
+            kernel->user->writable(kernel->user->context, &c->stream, kernel->now);
+        watch(c);
+    }
+    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && !c->ended && !c->closing && !c->paused && !c->eof)
+        bytes = receive(c, budget);
+    if ((events & (EPOLLERR | EPOLLHUP)) && (c->paused || c->eof || c->closing))
+        end(c, events & EPOLLERR ? TR_CLOSE_RESET : TR_CLOSE_PEER);
+    return bytes;
+}
+
+static void timers(struct tr_kernel *kernel)
+{
+    for (uint32_t i = 0; i < kernel->used; i++) {
+        struct connection *c = &kernel->connections[i];
+
+        if (!c->open || c->ended)
+            continue;
+        if (kernel->now - c->active_ns >= kernel->options.idle_timeout_ns) {
+            tr_count(&kernel->counters.idle_timeouts, 1);
+            end(c, TR_CLOSE_TIMEOUT);
+        } else if (c->closing && kernel->now >= c->linger_ns) {
+            end(c, TR_CLOSE_TIMEOUT);
+        } else if (kernel->now >= c->age_ns && !c->aged) {
+            c->aged = true;
+            tr_count(&kernel->counters.aged, 1);
+            kernel->user->aged(kernel->user->context, &c->stream, kernel->now);
+        }
+    }
+    kernel->timers_ns = kernel->now + TIMERS_NS;
+}
+
+static void ended_tell(struct tr_kernel *kernel)
+{
+    for (uint32_t i = 0; i < kernel->ended_count; i++) {
+        struct connection *c = &kernel->connections[kernel->ended[i]];
+
+        kernel->user->closed(kernel->user->context, &c->stream, c->reason, kernel->now);
+        connection_free(c);
+    }
+    kernel->ended_count = 0;
+}
+
+size_t tr_kernel_poll(struct tr_kernel *kernel, uint64_t now, size_t budget)
+{
+    struct epoll_event events[EVENTS_A_TURN];
+    size_t work, bytes = 0;
+    uint64_t ticks;
+    int count;
+
+    kernel->now = now;
+    work = handoffs_take(kernel);
+    count = epoll_wait(kernel->epoll_fd, events, TR_NELEMS(events), 0);
+    for (int i = 0; i < count; i++) {
+        uint64_t what = events[i].data.u64;
+
+        if (what == EVENT_WAKE) {
+            work += read(kernel->wake_fd, &ticks, sizeof(ticks)) > 0;
+        } else if (what & EVENT_LISTEN) {
+            work += tr_kernel_port_accept(kernel->ports[what >> 8 & 0xff], what & 0xff, ACCEPTS_A_TURN);
+        } else if (bytes < budget || !(events[i].events & EPOLLIN)) {
+            bytes += handle(&kernel->connections[what], events[i].events, budget - TR_MIN(bytes, budget - 1));
+            work++;
+        }
+    }
+    if (now >= kernel->timers_ns)
+        timers(kernel);
+    work += kernel->ended_count;
+    ended_tell(kernel);
+    return work;
+}
+
+uint64_t tr_kernel_deadline(const struct tr_kernel *kernel)
+{
+    return kernel->ended_count ? 0 : kernel->counters.open ? kernel->timers_ns : TR_NEVER;
+}
+
+void tr_kernel_wait(struct tr_kernel *kernel, uint64_t timeout_ns)
+{
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / TR_S), .tv_nsec = (long)(timeout_ns % TR_S)};
+    struct epoll_event event;
+
+    epoll_pwait2(kernel->epoll_fd, &event, 1, &timeout, NULL);
+}
+
+void tr_kernel_wake(struct tr_kernel *kernel)
+{
+    uint64_t tick = 1;
+
+    // It fails only when it is full of ticks, and then the lcore is awake.
+    if (write(kernel->wake_fd, &tick, sizeof(tick)) < 0)
+        return;
+}
+
+void tr_kernel_age_all(struct tr_kernel *kernel, uint64_t now)
+{
+    kernel->now = TR_MAX(kernel->now, now);
+    for (uint32_t i = 0; i < kernel->used; i++)
+        if (kernel->connections[i].open && !kernel->connections[i].ended)
+            kernel->user->aged(kernel->user->context, &kernel->connections[i].stream, now);
+}
+
+static void *pages(size_t bytes)
+{
+    void *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return area == MAP_FAILED ? NULL : area;
+}
+
+static int listen_watch(struct tr_kernel *kernel)
+{
+    for (size_t p = 0; p < kernel->ports_count; p++) {
+        for (size_t i = 0; i < kernel->ports[p]->count; i++) {
+            struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = EVENT_LISTEN | p << 8 | i};
+
+            if (epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, kernel->ports[p]->fds[i], &event) < 0)
+                return -errno;
+        }
+        kernel->ports[p]->handoffs[kernel->lcore].wake_fd = kernel->wake_fd;
+    }
+    return 0;
+}
+
+int tr_kernel_create(struct tr_kernel **out, uint32_t lcore, struct tr_kernel_port *const *ports, size_t count,
+                     const struct tr_kernel_options *options, const struct tr_stream_user *user,
+                     struct tr_error *error)
+{
+    struct tr_kernel *kernel = calloc(1, sizeof(*kernel));
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = EVENT_WAKE};
+
+    if (!kernel || count > TR_NELEMS(kernel->ports))
+        return tr_error_set(error, ENOMEM, "no memory for connections");
+    kernel->options = *options;
+    kernel->user = user;
+    kernel->lcore = lcore;
+    kernel->ports_count = count;
+    memcpy(kernel->ports, ports, count * sizeof(*ports));
+    kernel->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    kernel->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    kernel->connections = pages(options->connections_max * sizeof(*kernel->connections));
+    kernel->send_buffers = pages(options->connections_max * options->send_buffer_bytes);
+    kernel->receive_buffer = pages(options->receive_buffer_bytes);
+    kernel->ended = pages(options->connections_max * sizeof(*kernel->ended));
+    if (kernel->epoll_fd < 0 || kernel->wake_fd < 0 || !kernel->connections || !kernel->send_buffers ||
+        !kernel->receive_buffer || !kernel->ended ||
+        epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, kernel->wake_fd, &event) < 0 || listen_watch(kernel) < 0) {
+        int rc = errno ? errno : ENOMEM;
+
+        tr_kernel_destroy(kernel, 0);
+        return tr_error_set(error, rc, "connections of lcore %u: %s", lcore, strerror(rc));
+    }
+    *out = kernel;
+    return 0;
+}
+
+void tr_kernel_destroy(struct tr_kernel *kernel, uint64_t now)
+{
+    for (uint32_t i = 0; i < kernel->used; i++) {
+        struct connection *c = &kernel->connections[i];
+
+        if (!c->open)
+            continue;
+        kernel->user->closed(kernel->user->context, &c->stream, TR_CLOSE_SHUTDOWN, TR_MAX(now, kernel->now));
+        connection_free(c);
+    }
+    if (kernel->epoll_fd >= 0)
+        close(kernel->epoll_fd);
+    if (kernel->wake_fd >= 0)
+        close(kernel->wake_fd);
+    if (kernel->connections)
+        munmap(kernel->connections, kernel->options.connections_max * sizeof(*kernel->connections));
+    if (kernel->send_buffers)
+        munmap(kernel->send_buffers, kernel->options.connections_max * kernel->options.send_buffer_bytes);
+    if (kernel->receive_buffer)
+        munmap(kernel->receive_buffer, kernel->options.receive_buffer_bytes);
+    if (kernel->ended)
+        munmap(kernel->ended, kernel->options.connections_max * sizeof(*kernel->ended));
+    free(kernel);
+}
+
+struct tr_kernel_counters *tr_kernel_counters(struct tr_kernel *kernel)
+{
+    return &kernel->counters;
+}
+
+size_t tr_kernel_connections(const struct tr_kernel *kernel, struct tr_connection_row *rows, size_t max)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < kernel->used && count < max; i++) {
+        const struct connection *c = &kernel->connections[i];
+
+        if (!c->open)
+            continue;
+        rows[count++] = (struct tr_connection_row){.peer = c->stream.peer,
+                                                   .local = c->stream.local,
+                                                   .id = c->stream.id,
+                                                   .opened_ns = c->stream.opened_ns,
+                                                   .bytes_in = c->stream.bytes_in,
+                                                   .bytes_out = c->stream.bytes_out,
+                                                   .last_ns = c->active_ns,
+                                                   .paused = c->paused};
+    }
+    return count;
+}
