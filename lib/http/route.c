@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a request asks for, from its headers.
+#include "http/http_internal.h"
+
+static const char page[] =
+    "<!doctype html><title>tailrace</title><p>This is tailrace, a tail-sampling OpenTelemetry span router. It takes "
+    "OTLP: gRPC, and POST to /v1/traces with application/x-protobuf or application/json.\n";
+
+static const struct {
+    const char *path;
+    enum tr_signal signal;
+} grpc_exports[] = {
+    {"/opentelemetry.proto.collector.trace.v1.TraceService/Export", TR_SIGNAL_TRACES},
+    {"/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", TR_SIGNAL_METRICS},
+    {"/opentelemetry.proto.collector.logs.v1.LogsService/Export", TR_SIGNAL_LOGS},
+}, http_exports[] = {
+    {"/v1/traces", TR_SIGNAL_TRACES},
+    {"/v1/metrics", TR_SIGNAL_METRICS},
+    {"/v1/logs", TR_SIGNAL_LOGS},
+};
+
+static void route_grpc(struct req *req)
+{
+    if (strcmp(req->method, "POST") != 0) {
+        tr_count(&req->http->counters.bad_method, 1);
+        req->is_grpc = false;
+        reply_page(req, 405, "text/plain", "gRPC is POST\n");
+        return;
+    }
+    if (req->bad_encoding) {
+        tr_count(&req->http->counters.bad_encoding, 1);
+        req_fail(req, TR_UNIMPLEMENTED, "grpc-encoding: identity, gzip, deflate and zstd are known here");
+        return;
+    }
+    for (size_t i = 0; i < TR_NELEMS(grpc_exports); i++) {
+        if (strcmp(req->path, grpc_exports[i].path) == 0) {
+            req->request.signal = grpc_exports[i].signal;
+            req->route = ROUTE_EXPORT;
+            return;
+        }
+    }
+    if (strcmp(req->path, "/grpc.health.v1.Health/Check") == 0) {
+        req->route = ROUTE_HEALTH;
+        return;
+    }
+    tr_count(&req->http->counters.not_found, 1);
+    req_fail(req, TR_UNIMPLEMENTED, "no such method here");
+}
+
+static bool origin_is_allowed(const struct req *req)
+{
+    const struct tr_strings *origins = &req->http->options.cors_origins;
+
+    for (size_t i = 0; req->origin[0] && i < origins->count; i++)
+        if (strcmp(origins->items[i], "*") == 0 || strcmp(origins->items[i], req->origin) == 0)
+            return true;
+    return false;
+}
+
+static void route_http_export(struct req *req, enum tr_signal signal)
+{
+    req->request.signal = signal;
+    req->reply_allow_origin = origin_is_allowed(req);
+    if (strcmp(req->method, "OPTIONS") == 0) {
+        reply_page(req, req->reply_allow_origin ? 204 : 403, "text/plain", "");
+    } else if (strcmp(req->method, "POST") != 0) {
+        tr_count(&req->http->counters.bad_method, 1);
+        reply_page(req, 405, "text/plain", "OTLP is POST\n");
+    } else if (req->bad_content || !req->has_content) {
+        tr_count(&req->http->counters.bad_content, 1);
+        reply_page(req, 415, "text/plain", "content-type: application/x-protobuf or application/json\n");
+    } else if (req->bad_encoding) {
+        tr_count(&req->http->counters.bad_encoding, 1);
+        req_fail(req, TR_UNIMPLEMENTED, "content-encoding: gzip, deflate and zstd are known here");
+    } else {
+        req->route = ROUTE_EXPORT;
+    }
+}
+
+void route_request(struct req *req)
+{
+    if (req->is_grpc) {
+        route_grpc(req);
+        return;
+    }
+    for (size_t i = 0; i < TR_NELEMS(http_exports); i++) {
+        if (strcmp(req->path, http_exports[i].path) == 0) {
+            route_http_export(req, http_exports[i].signal);
+            return;
+        }
+    }
+    if (strcmp(req->path, "/") == 0 && (strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0)) {
+        reply_page(req, 200, "text/html; charset=utf-8", page);
+        return;
+    }
+    tr_count(&req->http->counters.not_found, 1);
+    reply_page(req, 404, "text/plain", "POST to /v1/traces, /v1/metrics or /v1/logs\n");
+}
