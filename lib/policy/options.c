@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of the `tail_sampling` block.
+#include "policy/policy.h"
+#include "policy/policy_options.h"
+
+#define TABLE(name_, title_, type_)                                                                          \
+    static const struct tr_option_table name_##_table = {                                                    \
+        .title = title_, .rows = name_##_rows, .count = TR_NELEMS(name_##_rows), .struct_bytes = sizeof(type_)}
+
+static const struct tr_option status_code_rows[] = {
+    TR_OPTION_STRINGS(struct tr_status_code_options, status_codes, "status_codes", 1, 3, TR_LIVE,
+                      "OK, ERROR, UNSET: one span with one of them is enough."),
+};
+TABLE(status_code, "status_code", struct tr_status_code_options);
+
+static const struct tr_option latency_rows[] = {
+    TR_OPTION_UINT(struct tr_latency_options, threshold_ms, "threshold_ms", "0", 0, 0, TR_LIVE,
+                   "Latest end less earliest start, in whole milliseconds, is above this."),
+    TR_OPTION_UINT(struct tr_latency_options, upper_threshold_ms, "upper_threshold_ms", "0", 0, 0, TR_LIVE,
+                   "And at most this; 0: no bound."),
+};
+TABLE(latency, "latency", struct tr_latency_options);
+
+static const struct tr_option probabilistic_rows[] = {
+    TR_OPTION_STRING(struct tr_probabilistic_options, hash_salt, "hash_salt", NULL, TR_LIVE,
+                     "Hashed before the trace id; empty is the Collector's default."),
+    TR_OPTION_NUMBER(struct tr_probabilistic_options, sampling_percentage, "sampling_percentage", "0", 0, 0, TR_LIVE,
+                     "Share of traces to keep; 100 and above keeps all."),
+};
+TABLE(probabilistic, "probabilistic", struct tr_probabilistic_options);
+
+static const struct tr_option string_attribute_rows[] = {
+    TR_OPTION_STRING(struct tr_string_attribute_options, key, "key", NULL, TR_LIVE | TR_REQUIRED,
+                     "Attribute of a span or a resource."),
+    TR_OPTION_STRINGS(struct tr_string_attribute_options, values, "values", 0, 10000, TR_LIVE, "One of these, exactly."),
+    TR_OPTION_BOOL(struct tr_string_attribute_options, enabled_regex_matching, "enabled_regex_matching", "false",
+                   TR_LIVE, "Not in this version."),
+    TR_OPTION_BOOL(struct tr_string_attribute_options, invert_match, "invert_match", "false", TR_LIVE,
+                   "Keep the traces that have none of the values."),
+    TR_OPTION_UINT(struct tr_string_attribute_options, cache_max_size, "cache_max_size", "0", 0, 0, TR_LIVE,
+                   "Accepted for the Collector's sake: matching needs no cache."),
+};
+TABLE(string_attribute, "string_attribute", struct tr_string_attribute_options);
+
+#define POLICY_ROWS                                                                                          \
+    TR_OPTION_STRING(struct tr_policy_options, name, "name", NULL, TR_LIVE | TR_REQUIRED,                    \
+                     "Name in metrics and answers."),                                                        \
+        TR_OPTION_STRING(struct tr_policy_options, type, "type", NULL, TR_LIVE | TR_REQUIRED,                \
+                         "always_sample, status_code, latency, probabilistic, string_attribute, and."),      \
+        TR_OPTION_POINTER(struct tr_policy_options, status_code, "status_code", &status_code_table, TR_LIVE, \
+                          "Options of that type."),                                                          \
+        TR_OPTION_POINTER(struct tr_policy_options, latency, "latency", &latency_table, TR_LIVE,             \
+                          "Options of that type."),                                                          \
+        TR_OPTION_POINTER(struct tr_policy_options, probabilistic, "probabilistic", &probabilistic_table,    \
+                          TR_LIVE, "Options of that type."),                                                 \
+        TR_OPTION_POINTER(struct tr_policy_options, string_attribute, "string_attribute",                    \
+                          &string_attribute_table, TR_LIVE, "Options of that type.")
+
+static const struct tr_option sub_policy_rows[] = {POLICY_ROWS};
+TABLE(sub_policy, "and_sub_policy", struct tr_policy_options);
+
+static const struct tr_option and_rows[] = {
+    TR_OPTION_LIST(struct tr_and_options, and_sub_policy, "and_sub_policy", &sub_policy_table, 1, 64, TR_LIVE,
+                   "All of these must say so."),
+};
+TABLE(and, "and", struct tr_and_options);
+
+static const struct tr_option policy_rows[] = {
+    POLICY_ROWS,
+    TR_OPTION_POINTER(struct tr_policy_options, and, "and", &and_table, TR_LIVE, "Options of that type."),
+};
+TABLE(policy, "policies", struct tr_policy_options);
+
+static const struct tr_option tail_sampling_rows[] = {
+    TR_OPTION_DURATION(struct tr_tail_sampling_options, decision_wait_ns, "decision_wait", "30s", TR_MS, 24 * 3600 * TR_S,
+                       TR_LIVE, "From a trace's first span to its decision."),
+    TR_OPTION_DURATION(struct tr_tail_sampling_options, decision_wait_min_ns, "decision_wait_min", "0", 0,
+                       24 * 3600 * TR_S, TR_LIVE,
+                       "How early a full journal may force a decision; 0: a second, or decision_wait if that is less."),
+    TR_OPTION_UINT(struct tr_tail_sampling_options, num_traces, "num_traces", "0", 0, 1ull << 32, 0,
+                   "Traces that can be held, at least; 0: by the journal's size."),
+    TR_OPTION_UINT(struct tr_tail_sampling_options, expected_new_traces_per_sec, "expected_new_traces_per_sec", "0", 0, 0,
+                   TR_LIVE, "Accepted for the Collector's sake."),
+    TR_OPTION_UINT(struct tr_tail_sampling_options, maximum_trace_size_bytes, "maximum_trace_size_bytes", "0", 0, 0, 0,
+                   "A trace that grows larger is decided at once; 0: no bound."),
+    TR_OPTION_LIST(struct tr_tail_sampling_options, policies, "policies", &policy_table, 1, TR_POLICIES_MAX, TR_LIVE,
+                   "A trace is kept if one of these says so."),
+};
+
+static int tail_sampling_check(void *options, const char *path, struct tr_error *error)
+{
+    struct tr_tail_sampling_options *o = options;
+
+    if (!o->decision_wait_min_ns)
+        o->decision_wait_min_ns = TR_MIN(TR_S, o->decision_wait_ns);
+    if (o->decision_wait_min_ns > o->decision_wait_ns)
+        return tr_error_set(error, EINVAL, "%s.decision_wait_min: is above decision_wait", path);
+    return 0;
+}
+
+const struct tr_option_table tr_tail_sampling_option_table = {.title = "tail_sampling",
+                                                              .rows = tail_sampling_rows,
+                                                              .count = TR_NELEMS(tail_sampling_rows),
+                                                              .struct_bytes = sizeof(struct tr_tail_sampling_options),
+                                                              .check = tail_sampling_check};

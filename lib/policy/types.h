@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef TR_POLICY_TYPES_H
+#define TR_POLICY_TYPES_H
+
+#include "policy/policy_type.h"
+
+extern const struct tr_policy_type tr_policy_always_sample, tr_policy_and, tr_policy_latency, tr_policy_probabilistic,
+    tr_policy_status_code, tr_policy_string_attribute;
+
+// The error for a predicate that could not be numbered.
+int tr_policy_predicates_full(const char *path, int rc, struct tr_error *error);
+
+#endif
