@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Class 2 at the holder: spans of kept traces to the outbox, acknowledgements to the tail.
+//
+// Nothing here needs room anywhere: the outbox evicts its oldest entries, and what is not in the journal any more
+// is counted and left alone. That is what keeps lcores from waiting for each other in a circle.
+#include "lcore/lcore.h"
+
+// A resource or scope in one piece: as it lies in the body, or put together in scratch when it came in two.
+static const uint8_t *joined(const uint8_t *body, const struct tr_range pieces[2], uint8_t **scratch, uint32_t *bytes)
+{
+    uint8_t *to = *scratch;
+
+    *bytes = pieces[0].bytes + pieces[1].bytes;
+    if (!pieces[1].bytes)
+        return body + pieces[0].offset;
+    memcpy(to, body + pieces[0].offset, pieces[0].bytes);
+    memcpy(to + pieces[0].bytes, body + pieces[1].offset, pieces[1].bytes);
+    *scratch = to + *bytes;
+    return to;
+}
+
+struct resource {
+    uint64_t group;
+    const uint8_t *demoted; // what the resource's rules want on each span
+    uint32_t demoted_bytes;
+};
+
+// The outbox group of a context: known from an earlier span of it, or made now.
+static bool group_of(struct tr_lcore *lcore, struct tr_context *context, const uint8_t *body,
+                     const struct tr_attr_set *attrs, struct resource *resource)
+{
+    struct tr_rewrite_counts counts = {0};
+    uint8_t *scratch = lcore->scratch, *out;
+    struct tr_outbox_group_bytes group = {0};
+    const uint8_t *original;
+    uint32_t bytes;
+
+    resource->demoted_bytes = 0;
+    if (context->group_made == attrs->version && tr_outbox_group_reachable(&lcore->outbox, context->group)) {
+        resource->group = context->group;
+        return true;
+    }
+    original = joined(body, context->resource, &scratch, &bytes);
+    out = scratch;
+    scratch += 2 * (size_t)bytes + TR_REWRITE_GROWTH;
+    resource->demoted = scratch;
+    group.resource = out;
+    group.head.resource_bytes = (uint32_t)tr_rewrite_resource(&attrs->plan, original, bytes, out, scratch,
+                                                              &resource->demoted_bytes, &counts);
+    scratch += 2 * (size_t)bytes + TR_REWRITE_GROWTH;
+    group.scope = joined(body, context->scope, &scratch, &group.head.scope_bytes);
+    group.resource_schema_url = body + context->resource_schema_url.offset;
+    group.head.resource_schema_url_bytes = context->resource_schema_url.bytes;
+    group.scope_schema_url = body + context->scope_schema_url.offset;
+    group.head.scope_schema_url_bytes = context->scope_schema_url.bytes;
+    group.head.hash = context->group_hash;
+    resource->group = tr_outbox_group(&lcore->outbox, &group);
+    if (resource->group == UINT64_MAX)
+        return false;
+    // What is demoted from a resource has to be put together for each span: not remembered, then.
+    if (!resource->demoted_bytes) {
+        context->group = resource->group;
+        context->group_made = attrs->version;
+    }
+    tr_count(&lcore->counters.attributes_dropped, counts.dropped);
+    return true;
+}
+
+static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, uint16_t policy)
+{
+    const struct tr_attr_set *attrs = lcore->walker.epoch->attrs;
+    uint64_t position = tr_position_extend(emit->position, lcore->journal.ring.head);
+    struct tr_rewrite_counts counts = {0};
+    struct tr_context *context;
+    struct resource resource;
+    const uint8_t *body, *span;
+    uint8_t *to;
+    size_t bytes;
+
+    if (position < lcore->journal.ring.tail) {
+        tr_count(&lcore->counters.emit_stale, 1);
+        return;
+    }
+    context = tr_journal_context(&lcore->journal, emit->context);
+    body = tr_ringfile_at(&lcore->journal.ring, context->body);
+    span = body + (position - context->body);
+    if (!group_of(lcore, context, body, attrs, &resource))
+        goto too_large;
+    to = tr_outbox_reserve(&lcore->outbox, 2 * ((uint64_t)emit->bytes + resource.demoted_bytes) + TR_REWRITE_GROWTH);
+    if (!to)
+        goto too_large;
+    bytes = tr_rewrite_span(&attrs->plan, span, emit->bytes, resource.demoted, resource.demoted_bytes, to, &counts);
+    tr_outbox_append_span(&lcore->outbox, (uint32_t)bytes, resource.group, policy);
+    tr_count(&lcore->counters.emitted, 1);
+    tr_count(&lcore->counters.attributes_dropped, counts.dropped);
+    tr_count(&lcore->counters.attributes_demoted, counts.demoted);
+    return;
+too_large:
+    tr_count(&lcore->counters.emit_too_large, 1);
+}
+
+// Handle a class 2 message. Returns the bytes of the spans it was about.
+size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_message *message)
+{
+    size_t bytes = 0;
+
+    if (message->any.kind == TR_MESSAGE_ACK) {
+        tr_tail_acknowledged(lcore, owner,
+                             tr_position_extend(message->emit.position, lcore->journal.ring.head));
+        return 0;
+    }
+    for (uint32_t i = 0; i < message->emit.spans; i++) {
+        span_emit(lcore, &message->emit.span[i], message->emit.policy);
+        bytes += message->emit.span[i].bytes;
+    }
+    return bytes;
+}
+
+// Returns messages handled.
+size_t tr_lcore_emit(struct tr_lcore *lcore, size_t budget)
+{
+    uint32_t self = lcore->options.lcore;
+    union tr_message messages[8];
+    size_t work = 0;
+
+    for (uint32_t owner = 0; owner < lcore->mesh->lcores; owner++) {
+        size_t share = budget / lcore->mesh->lcores, done = 0;
+        uint32_t got;
+
+        if (owner == self)
+            continue;
+        do {
+            got = tr_mesh_receive(lcore->mesh, TR_CLASS_2, owner, self, messages, TR_NELEMS(messages));
+            for (uint32_t i = 0; i < got; i++)
+                done += tr_lcore_class2(lcore, owner, &messages[i]) + 64;
+            work += got;
+        } while (got == TR_NELEMS(messages) && done < share);
+    }
+    return work;
+}
