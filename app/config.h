@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole config file, put together from the tables of the layers, and the sizes that follow from it.
+#ifndef TR_APP_CONFIG_H
+#define TR_APP_CONFIG_H
+
+#include <sched.h>
+
+#include "attr/attr.h"
+#include "backend/backend.h"
+#include "config/option.h"
+#include "control/control.h"
+#include "http/http.h"
+#include "lcore/lcore.h"
+#include "policy/policy.h"
+#include "port/kernel.h"
+
+struct tr_port_options {
+    const char *name;
+    int kind; // enum tr_port_kind
+    struct tr_strings listen;
+};
+enum tr_port_kind { TR_PORT_KERNEL, TR_PORT_DPDK };
+
+struct tr_lcores_options {
+    uint64_t count;   // 0: auto
+    const char *cpus; // NULL: auto
+};
+
+struct tr_journal_options {
+    uint64_t bytes;        // 0: auto
+    uint64_t outbox_bytes; // 0: auto
+    const char *path;
+    bool prefault;
+};
+
+struct tr_config {
+    struct tr_control_options control;
+    struct tr_telemetry_options telemetry;
+    struct tr_lcores_options lcores;
+    struct tr_journal_options journal;
+    uint64_t drain_timeout_ns;
+    int other_signals;
+    struct tr_list ports; // of struct tr_port_options
+    struct tr_http_options http;
+    struct tr_kernel_options connections;
+    struct tr_tail_sampling_options tail_sampling;
+    struct tr_attributes_options attributes;
+    struct tr_list backends; // of struct tr_backend_options
+};
+extern const struct tr_option_table tr_config_table;
+
+// What follows from a config and the machine.
+struct tr_sizes {
+    uint32_t lcores;
+    int cpus[TR_LCORES_MAX]; // of each lcore
+    uint32_t cpus_distinct;
+    uint64_t journal_bytes; // per lcore
+    uint64_t outbox_bytes;
+    uint64_t body_bytes_max;
+    uint32_t traces_max;
+    uint32_t refs_max;
+    uint32_t verdicts_max;
+    uint32_t contexts;
+};
+
+// Returns 0, -EINVAL or -ENOSPC with the path in the config. Reads the affinity mask, memory and file systems.
+int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error);
+
+// What `--check` says about it: where things go, and the rate at which decision_wait stops fitting.
+void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out);
+
+#endif

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// Start-up and shutdown, in one order and its reverse:
+//
+//   config → sizes → first epoch → mesh → lcores (journal, outbox, owner) → ports → HTTP → backends → control → threads
+#include "daemon.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define MESH_SLOTS  4096
+#define SOURCES_MAX 65536
+
+struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_config *config, struct tr_error *error)
+{
+    const struct tr_policy_set *before = daemon->mesh && daemon->mesh->epoch ? daemon->mesh->epoch->policies : NULL;
+    struct tr_epoch *epoch = calloc(1, sizeof(*epoch));
+
+    if (!epoch)
+        goto no_memory;
+    epoch->number = daemon->epoch + 1;
+    if (tr_policy_set_compile(&config->tail_sampling, before, epoch->number, &epoch->policies, error) < 0 ||
+        tr_attr_set_compile(&config->attributes, &epoch->attrs, error) < 0)
+        goto fail;
+    epoch->attrs->version = epoch->number;
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++) {
+        epoch->counters[i] = calloc(epoch->policies->policies + 1, sizeof(*epoch->counters[i]));
+        if (!epoch->counters[i])
+            goto no_memory;
+    }
+    return epoch;
+no_memory:
+    tr_error_set(error, ENOMEM, "no memory for a config");
+fail:
+    tr_epoch_free(epoch);
+    return NULL;
+}
+
+static size_t kernel_poll(void *context, uint64_t now, size_t budget)
+{
+    return tr_kernel_poll(context, now, budget);
+}
+
+static uint64_t kernel_deadline(const void *context)
+{
+    return tr_kernel_deadline(context);
+}
+
+static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_error *error)
+{
+    const struct tr_config *config = daemon->config;
+    const struct tr_sizes *sizes = &daemon->sizes;
+    struct tr_lcore_thread *thread = &daemon->lcores[number];
+    struct tr_lcore_options options = {.lcore = number,
+                                       .numa_node = -1,
+                                       .directory = config->journal.path,
+                                       .journal_bytes = sizes->journal_bytes,
+                                       .outbox_bytes = sizes->outbox_bytes,
+                                       .body_bytes_max = sizes->body_bytes_max,
+                                       .contexts = sizes->contexts,
+                                       .sources_max = SOURCES_MAX,
+                                       .other_signals = (enum tr_other_signals)config->other_signals,
+                                       .prefault = config->journal.prefault};
+    struct tr_http_options http = config->http;
+    struct tr_request_sink sink;
+    int rc;
+
+    options.owner = (struct tr_owner_options){.lcore = number,
+                                              .lcores = sizes->lcores,
+                                              .traces_max = sizes->traces_max,
+                                              .refs_max = sizes->refs_max,
+                                              .verdicts_max = sizes->verdicts_max,
+                                              .wait_ns = config->tail_sampling.decision_wait_ns,
+                                              .wait_min_ns = config->tail_sampling.decision_wait_min_ns,
+                                              .trace_spans_max = sizes->refs_max / 4,
+                                              .trace_bytes_max = config->tail_sampling.maximum_trace_size_bytes,
+                                              .directory = config->journal.path,
+                                              .numa_node = -1,
+                                              .prefault = config->journal.prefault};
+    thread->daemon = daemon;
+    thread->cpu = sizes->cpus[number];
+    thread->polls = sizes->lcores <= sizes->cpus_distinct;
+    rc = tr_lcore_create(&thread->lcore, &options, daemon->mesh, error);
+    if (rc < 0)
+        return rc;
+    http.body_bytes_max = sizes->body_bytes_max;
+    sink = tr_lcore_sink(thread->lcore);
+    rc = tr_http_create(&thread->lcore->http, &http, &sink, error);
+    if (rc < 0)
+        return rc;
+    rc = tr_kernel_create(&thread->kernel, number, daemon->ports, daemon->ports_count, &config->connections,
+                          tr_http_stream_user(thread->lcore->http), error);
+    if (rc < 0)
+        return rc;
+    thread->lcore->ports[thread->lcore->ports_count++] =
+        (struct tr_lcore_port){.context = thread->kernel, .poll = kernel_poll, .deadline = kernel_deadline};
+    return 0;
+}
+
+static int ports_open(struct tr_daemon *daemon, struct tr_error *error)
+{
+    const struct tr_port_options *ports = daemon->config->ports.items;
+
+    for (size_t i = 0; i < daemon->config->ports.count; i++) {
+        int rc = tr_kernel_port_open(&daemon->ports[i], ports[i].name, ports[i].listen.items, ports[i].listen.count,
+                                     daemon->sizes.lcores, &daemon->config->connections, error);
+
+        if (rc < 0) {
+            tr_error_prefix(error, "ports[%zu].listen", i);
+            return rc;
+        }
+        daemon->ports_count++;
+        for (size_t l = 0; l < ports[i].listen.count; l++)
+            tr_log(TR_LOG_INFO, "port.listening", "port=%s address=%s", ports[i].name, ports[i].listen.items[l]);
+    }
+    return 0;
+}
+
+static int backends_start(struct tr_daemon *daemon, struct tr_error *error)
+{
+    const struct tr_backend_options *options = daemon->config->backends.items;
+    const struct tr_outbox *outboxes[TR_LCORES_MAX];
+
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
+        outboxes[i] = &daemon->lcores[i].lcore->outbox;
+    daemon->backends = calloc(daemon->config->backends.count + 1, sizeof(*daemon->backends));
+    for (size_t i = 0; i < daemon->config->backends.count; i++) {
+        int rc = tr_backend_start(&daemon->backends[i], &options[i], outboxes, daemon->sizes.lcores, NULL, error);
+
+        if (rc < 0) {
+            tr_error_prefix(error, "backends[%zu]", i);
+            return rc;
+        }
+        daemon->backends_count++;
+    }
+    return 0;
+}
+
+static int control_start(struct tr_daemon *daemon, struct tr_error *error)
+{
+    tr_daemon_control_init(daemon, &daemon->callbacks);
+    return tr_control_start(&daemon->control, &daemon->config->control, &daemon->config->telemetry,
+                            &daemon->callbacks, error);
+}
+
+static int start(struct tr_daemon *daemon, struct tr_error *error)
+{
+    struct tr_epoch *epoch;
+    int rc = tr_sizes_derive(daemon->config, &daemon->sizes, error);
+
+    if (rc < 0)
+        return rc;
+    rc = tr_mesh_create(&daemon->mesh, daemon->sizes.lcores, MESH_SLOTS, error);
+    if (rc < 0)
+        return rc;
+    epoch = tr_daemon_epoch_make(daemon, daemon->config, error);
+    if (!epoch)
+        return -EINVAL;
+    tr_mesh_epoch_publish(daemon->mesh, epoch);
+    daemon->epoch = epoch->number;
+    rc = ports_open(daemon, error);
+    for (uint32_t i = 0; rc == 0 && i < daemon->sizes.lcores; i++)
+        rc = lcore_create(daemon, i, error);
+    if (rc == 0)
+        rc = backends_start(daemon, error);
+    for (uint32_t i = 0; rc == 0 && i < daemon->sizes.lcores; i++)
+        rc = tr_lcore_thread_start(&daemon->lcores[i], error);
+    if (rc == 0)
+        rc = control_start(daemon, error);
+    return rc;
+}
+
+static void end(struct tr_daemon *daemon)
+{
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
+        tr_lcore_thread_join(&daemon->lcores[i]);
+    for (size_t i = 0; i < daemon->backends_count; i++)
+        tr_backend_free(daemon->backends[i]);
+    free(daemon->backends);
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++) {
+        struct tr_lcore_thread *thread = &daemon->lcores[i];
+
+        if (thread->kernel)
+            tr_kernel_destroy(thread->kernel, tr_clock_ns());
+        if (thread->lcore && thread->lcore->http)
+            tr_http_destroy(thread->lcore->http);
+        tr_lcore_destroy(thread->lcore);
+    }
+    for (size_t i = 0; i < daemon->ports_count; i++)
+        tr_kernel_port_close(daemon->ports[i]);
+    tr_mesh_destroy(daemon->mesh);
+    if (daemon->doc != daemon->doc_start)
+        tr_options_free(daemon->doc);
+    tr_options_free(daemon->doc_start);
+    free(daemon->config_path);
+}
+
+int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr_error *error)
+{
+    int rc;
+
+    memset(daemon, 0, sizeof(*daemon));
+    rc = tr_options_parse_file(&tr_config_table, config_path, &daemon->doc, error);
+    if (rc < 0)
+        return rc;
+    daemon->doc_start = daemon->doc;
+    daemon->config = tr_options_struct(daemon->doc);
+    daemon->config_path = strdup(config_path);
+    daemon->started_ns = tr_clock_ns();
+    daemon->started_wall_ns = daemon->applied_wall_ns = tr_clock_wall_ns();
+    rc = start(daemon, error);
+    if (rc < 0) {
+        tr_options_locate(daemon->doc, error);
+        if (daemon->control)
+            tr_control_stop(daemon->control);
+        end(daemon);
+        return rc;
+    }
+    tr_store_release(&daemon->ready, true);
+    tr_log(TR_LOG_INFO, "daemon.ready", "lcores=%u journal_mib=%llu config=%s", daemon->sizes.lcores,
+           (unsigned long long)(daemon->sizes.journal_bytes / TR_MIB), config_path);
+    return 0;
+}
+
+// Every lcore empty at one instant: what one still sends to another would be input there.
+static bool lcores_drained(struct tr_daemon *daemon)
+{
+    bool drained = true;
+
+    tr_mesh_stop(daemon->mesh);
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
+        drained = drained && tr_lcore_drained(daemon->lcores[i].lcore);
+    tr_mesh_resume(daemon->mesh);
+    return drained;
+}
+
+// Requests under way get a moment to end before what is held is decided.
+#define FINISH_NS (TR_S / 2)
+#define POLL_NS   (10 * TR_MS)
+
+static void drain_lcores(struct tr_daemon *daemon, uint64_t deadline)
+{
+    struct timespec pause = {.tv_nsec = POLL_NS};
+    uint64_t finish = tr_clock_ns() + FINISH_NS;
+
+    for (size_t i = 0; i < daemon->ports_count; i++)
+        tr_kernel_port_stop(daemon->ports[i]);
+    tr_mesh_stop(daemon->mesh);
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++) {
+        struct tr_lcore *lcore = daemon->lcores[i].lcore;
+
+        tr_store_relaxed(&lcore->draining, true);
+        tr_http_drain(lcore->http, tr_clock_ns());
+    }
+    tr_mesh_resume(daemon->mesh);
+    while (tr_clock_ns() < TR_MIN(finish, deadline))
+        nanosleep(&pause, NULL);
+    tr_mesh_stop(daemon->mesh);
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
+        tr_owner_drain(daemon->lcores[i].lcore->owner);
+    tr_mesh_resume(daemon->mesh);
+    while (tr_clock_ns() < deadline && !lcores_drained(daemon))
+        nanosleep(&pause, NULL);
+    // What is still held then is given up, and counted.
+    tr_mesh_stop(daemon->mesh);
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
+        tr_owner_evict(daemon->lcores[i].lcore->owner, tr_clock_ns(), tr_clock_wall_ns(), UINT32_MAX);
+    tr_mesh_resume(daemon->mesh);
+}
+
+void tr_daemon_stop(struct tr_daemon *daemon)
+{
+    uint64_t deadline = tr_clock_ns() + daemon->config->drain_timeout_ns;
+    uint64_t evicted = 0;
+
+    tr_log(TR_LOG_INFO, "daemon.draining", "timeout_s=%llu",
+           (unsigned long long)(daemon->config->drain_timeout_ns / TR_S));
+    tr_store_relaxed(&daemon->draining, true);
+    drain_lcores(daemon, deadline);
+    for (size_t i = 0; i < daemon->backends_count; i++)
+        tr_backend_drain(daemon->backends[i], deadline);
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
+        evicted += tr_counter_read(&tr_owner_counters(daemon->lcores[i].lcore->owner)->evicted);
+    for (size_t i = 0; i < daemon->backends_count; i++) {
+        struct tr_backend_status status;
+
+        tr_backend_status(daemon->backends[i], &status);
+        tr_log(TR_LOG_INFO, "backend.drained", "backend=%s delivered=%llu dropped_shutdown=%llu",
+               tr_backend_options(daemon->backends[i])->name, (unsigned long long)status.counters.delivered,
+               (unsigned long long)status.counters.dropped_shutdown);
+    }
+    tr_log(TR_LOG_INFO, "daemon.stopped", "evicted_spans=%llu", (unsigned long long)evicted);
+    tr_control_stop(daemon->control);
+    end(daemon);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon: what main() starts, the control socket steers, and SIGTERM drains.
+#ifndef TR_APP_DAEMON_H
+#define TR_APP_DAEMON_H
+
+#include <pthread.h>
+
+#include "config.h"
+#include "control/control.h"
+
+struct tr_daemon;
+
+// A data lcore's thread: app/lcore_thread.c.
+struct tr_lcore_thread {
+    pthread_t thread;
+    bool running;
+    struct tr_daemon *daemon;
+    struct tr_lcore *lcore;
+    struct tr_kernel *kernel;
+    int cpu;
+    bool polls;      // spins a little before it sleeps: it has the CPU to itself
+    uint32_t finish; // asked to end
+};
+
+struct tr_daemon {
+    char *config_path;
+    struct tr_options_doc *doc_start; // what cannot change lives in it until the end
+    struct tr_options_doc *doc;       // in force
+    struct tr_config *config;         // of doc
+    uint64_t applied_wall_ns;
+    struct tr_sizes sizes;
+    uint64_t started_ns, started_wall_ns;
+    uint32_t epoch; // number of the newest
+
+    struct tr_mesh *mesh;
+    struct tr_lcore_thread lcores[TR_LCORES_MAX];
+    struct tr_kernel_port *ports[TR_LCORE_PORTS_MAX];
+    size_t ports_count;
+    struct tr_backend **backends; // in the config's order
+    size_t backends_count;
+    struct tr_control *control;
+    struct tr_control_daemon callbacks; // borrowed by control
+    bool ready;    // read by any thread
+    bool draining; // same
+};
+
+uint64_t tr_clock_ns(void);      // CLOCK_MONOTONIC
+uint64_t tr_clock_wall_ns(void); // CLOCK_REALTIME
+
+// Start everything that a config asks for; on failure nothing is left running.
+int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr_error *error);
+
+// Drain within drain_timeout: refuse, decide, deliver; count what is left. Then end everything.
+void tr_daemon_stop(struct tr_daemon *daemon);
+
+// lcore_thread.c
+int tr_lcore_thread_start(struct tr_lcore_thread *thread, struct tr_error *error);
+void tr_lcore_thread_join(struct tr_lcore_thread *thread);
+
+// apply.c: make a parsed config the one in force, live, all or nothing. Takes the doc over when it returns 0; else
+// the error says why and everything is as before. Thread: control.
+int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct tr_error *error);
+struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_config *config, struct tr_error *error);
+
+// why.c: what is known of a trace.
+int tr_daemon_why(void *context, struct tr_why *why);
+
+// introspect.c: what the control socket shows.
+void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *callbacks);
+
+#endif

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the control socket and /metrics show, gathered from the lcores and the backends. Counters are read while
+// they are written; what must be of one instant is copied while the lcores stand still.
+#include "daemon.h"
+
+#include "http/http_counters.h"
+#include "lcore/lcore_counters.h"
+#include "port/kernel.h"
+
+#define EACH_LCORE(daemon, thread)                                                                           \
+    for (struct tr_lcore_thread *thread = (daemon)->lcores;                                                  \
+         thread < (daemon)->lcores + (daemon)->sizes.lcores; thread++)
+
+static void flow_add(struct tr_control_flow *flow, const struct tr_lcore_counters *c,
+                     const struct tr_owner_counters *owner)
+{
+    uint64_t rejected = tr_counter_read(&c->rejected_malformed) + tr_counter_read(&c->rejected_trace_id) +
+                        tr_counter_read(&c->rejected_span_id) + tr_counter_read(&c->rejected_too_large);
+
+    flow->requests += tr_counter_read(&c->requests_taken);
+    flow->body_bytes += tr_counter_read(&c->committed_bytes);
+    flow->accepted_spans += tr_counter_read(&c->committed) - rejected;
+    flow->rejected_spans += rejected;
+    flow->kept_spans += tr_counter_read(&owner->kept);
+    flow->dropped_spans += tr_counter_read(&owner->dropped);
+    flow->evicted_spans += tr_counter_read(&owner->evicted);
+}
+
+static void status_lcore(struct tr_control_status *status, struct tr_lcore_thread *thread)
+{
+    const struct tr_lcore_counters *c = &thread->lcore->counters;
+    const struct tr_owner_counters *owner = tr_owner_counters(thread->lcore->owner);
+    struct tr_control_lcore *row = &status->lcores[status->lcores_count++];
+
+    row->lcore = thread->lcore->options.lcore;
+    row->cpu = thread->cpu;
+    row->busy_ns = tr_counter_read(&c->busy_ns);
+    status->journal_bytes += tr_counter_read(&c->journal_bytes);
+    status->journal_used_bytes += tr_counter_read(&c->journal_bytes) - tr_counter_read(&c->journal_free);
+    status->held_spans += tr_counter_read(&owner->held);
+    status->held_traces += tr_counter_read(&owner->traces_held);
+    status->connections += tr_counter_read(&tr_kernel_counters(thread->kernel)->open);
+    if (tr_load_relaxed(&thread->lcore->journal.ring.header->tail))
+        status->horizon_ns = TR_MIN(status->horizon_ns, tr_counter_read(&c->horizon_ns));
+    flow_add(&status->flow, c, owner);
+}
+
+static void show_status(void *context, struct tr_control_status *status)
+{
+    struct tr_daemon *daemon = context;
+
+    status->version = TR_VERSION;
+    status->state = tr_load_relaxed(&daemon->draining)  ? "draining"
+                    : tr_load_relaxed(&daemon->ready) ? "running"
+                                                      : "starting";
+    status->started_ns = daemon->started_ns;
+    status->started_wall_ns = daemon->started_wall_ns;
+    status->config_path = daemon->config_path;
+    status->config_applied_wall_ns = daemon->applied_wall_ns;
+    status->epoch = daemon->epoch;
+    status->decision_wait_ns = daemon->config->tail_sampling.decision_wait_ns;
+    status->decision_wait_min_ns = daemon->config->tail_sampling.decision_wait_min_ns;
+    status->horizon_ns = TR_NEVER;
+    status->traces_max = (uint64_t)daemon->sizes.traces_max * daemon->sizes.lcores;
+    EACH_LCORE(daemon, thread)
+        status_lcore(status, thread);
+    for (size_t i = 0; i < daemon->backends_count; i++) {
+        struct tr_backend_status backend;
+
+        tr_backend_status(daemon->backends[i], &backend);
+        status->flow.delivered_spans += backend.counters.delivered;
+    }
+}
+
+static void show_counters(void *context, tr_control_counters_fn each, void *to)
+{
+    struct tr_daemon *daemon = context;
+    char number[16];
+
+    EACH_LCORE(daemon, thread) {
+        snprintf(number, sizeof(number), "%u", thread->lcore->options.lcore);
+        each(to, &tr_lcore_counter_rows, &thread->lcore->counters, "lcore", number);
+        each(to, &tr_owner_counter_rows, tr_owner_counters(thread->lcore->owner), "lcore", number);
+        each(to, &tr_http_counter_rows, tr_http_counters(thread->lcore->http), "lcore", number);
+        each(to, &tr_kernel_counter_rows, tr_kernel_counters(thread->kernel), "lcore", number);
+    }
+    for (size_t i = 0; i < daemon->backends_count; i++) {
+        struct tr_backend_status status;
+
+        tr_backend_status(daemon->backends[i], &status);
+        each(to, &tr_backend_counter_rows, &status.counters, "backend", tr_backend_options(daemon->backends[i])->name);
+    }
+}
+
+static void audit_lcore(struct tr_audit *audit, const struct tr_lcore *lcore)
+{
+    const struct tr_lcore_counters *c = &lcore->counters;
+    const struct tr_owner_counters *owner = tr_owner_counters(lcore->owner);
+
+    audit->accepted_spans += c->committed - c->rejected_malformed - c->rejected_trace_id - c->rejected_span_id -
+                             c->rejected_too_large;
+    audit->walked_spans += c->sent;
+    audit->not_walked_spans += c->not_walked;
+    tr_audit_add_owner(audit, owner);
+    tr_audit_add(&audit->rejected, "malformed_span", c->rejected_malformed);
+    tr_audit_add(&audit->rejected, "invalid_trace_id", c->rejected_trace_id);
+    tr_audit_add(&audit->rejected, "invalid_span_id", c->rejected_span_id);
+    tr_audit_add(&audit->rejected, "span_too_large", c->rejected_too_large);
+    audit->emitted_spans += c->emitted + c->emit_too_large;
+    audit->stale_spans += c->emit_stale;
+    audit->outbox_refused_spans += c->emit_too_large;
+    audit->outbox_spans += lcore->outbox.sequence;
+}
+
+static int show_audit(void *context, struct tr_audit *audit)
+{
+    struct tr_daemon *daemon = context;
+    uint64_t recounted = 0, spans, traces;
+
+    audit->emits_waiting_spans = 0;
+    tr_mesh_stop(daemon->mesh);
+    EACH_LCORE(daemon, thread) {
+        audit_lcore(audit, thread->lcore);
+        tr_owner_recount(thread->lcore->owner, &spans, &traces);
+        recounted += spans;
+    }
+    audit->recounted_held_spans = recounted;
+    audit->in_rings_spans = 0;
+    audit->emits_in_rings_spans = 0;
+    EACH_LCORE(daemon, thread) {
+        uint32_t self = thread->lcore->options.lcore;
+
+        audit->in_rings_spans += tr_lcore_summaries_in_flight(thread->lcore);
+        for (uint32_t to = 0; to < daemon->sizes.lcores; to++)
+            audit->emits_in_rings_spans += to != self ? tr_mesh_emits(daemon->mesh, self, to) : 0;
+    }
+    for (size_t i = 0; i < daemon->backends_count; i++) {
+        struct tr_backend_status status;
+
+        tr_backend_status(daemon->backends[i], &status);
+        tr_audit_add_backend(audit, tr_backend_options(daemon->backends[i])->name, &status);
+    }
+    tr_mesh_resume(daemon->mesh);
+    return 0;
+}
+
+static void show_policies(void *context, tr_control_policy_fn each, void *to)
+{
+    struct tr_daemon *daemon = context;
+    const struct tr_epoch *epoch = daemon->mesh->epoch;
+
+    for (uint32_t i = 0; i < epoch->policies->policies; i++) {
+        struct tr_control_policy row = {.name = tr_policy_name(epoch->policies, (uint16_t)i),
+                                        .type = tr_policy_type_name(epoch->policies, (uint16_t)i)};
+
+        for (uint32_t lcore = 0; lcore < daemon->sizes.lcores; lcore++) {
+            const struct tr_policy_counters *c = &epoch->counters[lcore][i];
+
+            row.counters.traces_seen += tr_counter_read(&c->traces_seen);
+            row.counters.traces_kept += tr_counter_read(&c->traces_kept);
+            row.counters.traces_kept_alone += tr_counter_read(&c->traces_kept_alone);
+            row.counters.spans_kept += tr_counter_read(&c->spans_kept);
+            if (tr_counter_read(&c->traces_kept))
+                memcpy(row.counters.example_id, c->example_id, sizeof(c->example_id));
+        }
+        each(to, &row);
+    }
+}
+
+static void show_backends(void *context, tr_control_backend_fn each, void *to)
+{
+    static const char *const kinds[] = {"otlp_grpc", "otlp_http", "file"};
+    struct tr_daemon *daemon = context;
+
+    for (size_t i = 0; i < daemon->backends_count; i++) {
+        const struct tr_backend_options *options = tr_backend_options(daemon->backends[i]);
+        struct tr_backend_status status;
+        struct tr_control_backend row = {.name = options->name,
+                                         .kind = kinds[options->kind],
+                                         .endpoint = options->endpoint ? options->endpoint : options->path,
+                                         .status = &status};
+
+        tr_backend_status(daemon->backends[i], &status);
+        each(to, &row);
+    }
+}
+
+static void show_ports(void *context, tr_control_port_fn each, void *to)
+{
+    struct tr_daemon *daemon = context;
+    const struct tr_port_options *options = daemon->config->ports.items;
+
+    for (size_t i = 0; i < daemon->ports_count; i++) {
+        struct tr_address addresses[64];
+        size_t count = 0;
+        struct tr_control_port row = {.name = options[i].name, .kind = "kernel", .listening = addresses};
+
+        while (count < TR_NELEMS(addresses) && tr_kernel_port_listening(daemon->ports[i], count, &addresses[count]))
+            count++;
+        row.listening_count = count;
+        row.accepting = !tr_load_relaxed(&daemon->draining);
+        EACH_LCORE(daemon, thread)
+            row.connections += i == 0 ? tr_counter_read(&tr_kernel_counters(thread->kernel)->open) : 0;
+        each(to, &row);
+    }
+}
+
+#define CONNECTION_ROWS 4096
+
+static int show_connections(void *context, tr_control_connection_fn each, void *to)
+{
+    struct tr_daemon *daemon = context;
+    struct tr_connection_row *streams = calloc(CONNECTION_ROWS, sizeof(*streams));
+    struct tr_http_row *rows = calloc(CONNECTION_ROWS, sizeof(*rows));
+    const struct tr_port_options *ports = daemon->config->ports.items;
+
+    if (streams && rows) {
+        tr_mesh_stop(daemon->mesh);
+        EACH_LCORE(daemon, thread) {
+            size_t streams_count = tr_kernel_connections(thread->kernel, streams, CONNECTION_ROWS);
+            size_t rows_count = tr_http_connections(thread->lcore->http, rows, CONNECTION_ROWS);
+
+            tr_control_connections_join(thread->lcore->options.lcore, ports[0].name, streams, streams_count, rows,
+                                        rows_count, each, to);
+        }
+        tr_mesh_resume(daemon->mesh);
+    }
+    free(streams);
+    free(rows);
+    return 0;
+}
+
+static char *config_text(void *context)
+{
+    return strdup(tr_options_text(((struct tr_daemon *)context)->doc));
+}
+
+static char *config_show(void *context)
+{
+    return tr_options_show(((struct tr_daemon *)context)->doc);
+}
+
+static int config_parse(struct tr_daemon *daemon, const char *text, size_t bytes, struct tr_options_doc **doc,
+                        struct tr_error *error)
+{
+    struct tr_epoch *epoch;
+    int rc = tr_options_parse(&tr_config_table, text, bytes, doc, error);
+
+    if (rc < 0)
+        return rc;
+    epoch = tr_daemon_epoch_make(daemon, tr_options_struct(*doc), error);
+    if (!epoch) {
+        tr_options_locate(*doc, error);
+        tr_options_free(*doc);
+        return -EINVAL;
+    }
+    tr_epoch_free(epoch);
+    return 0;
+}
+
+static int config_check(void *context, const char *text, size_t bytes, tr_control_remark_fn each, void *to,
+                        struct tr_error *error)
+{
+    struct tr_options_doc *doc;
+    struct tr_sizes sizes;
+    char *remarks = NULL;
+    size_t remarks_bytes;
+    FILE *out;
+    int rc = config_parse(context, text, bytes, &doc, error);
+
+    if (rc < 0)
+        return rc;
+    // The running daemon has most of the memory: what would follow is told only as far as it can be known.
+    if (tr_sizes_derive(tr_options_struct(doc), &sizes, &(struct tr_error){0}) == 0 &&
+        (out = open_memstream(&remarks, &remarks_bytes))) {
+        tr_sizes_print(tr_options_struct(doc), &sizes, out);
+        fclose(out);
+        for (char *line = strtok(remarks, "\n"); line; line = strtok(NULL, "\n"))
+            each(to, line);
+        free(remarks);
+    }
+    tr_options_free(doc);
+    return 0;
+}
+
+static int config_diff(void *context, const char *text, size_t bytes, tr_options_diff_fn each, void *to,
+                       struct tr_error *error)
+{
+    struct tr_daemon *daemon = context;
+    struct tr_options_doc *doc;
+    int rc = config_parse(daemon, text, bytes, &doc, error);
+
+    if (rc < 0)
+        return rc;
+    tr_options_diff(daemon->doc, doc, each, to);
+    tr_options_free(doc);
+    return 0;
+}
+
+static int config_apply(void *context, const char *text, size_t bytes, struct tr_error *error)
+{
+    struct tr_options_doc *doc;
+    int rc = tr_options_parse(&tr_config_table, text, bytes, &doc, error);
+
+    if (rc < 0)
+        return rc;
+    rc = tr_daemon_apply(context, doc, error);
+    if (rc < 0)
+        tr_options_free(doc);
+    return rc;
+}
+
+static bool ready(void *context, char *why, size_t why_bytes)
+{
+    const struct tr_daemon *daemon = context;
+
+    if (tr_load_relaxed(&daemon->ready) && !tr_load_relaxed(&daemon->draining))
+        return true;
+    snprintf(why, why_bytes, tr_load_relaxed(&daemon->draining) ? "draining" : "starting");
+    return false;
+}
+
+void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *callbacks)
+{
+    *callbacks = (struct tr_control_daemon){.context = daemon,
+                                            .status = show_status,
+                                            .counters = show_counters,
+                                            .audit = show_audit,
+                                            .policies = show_policies,
+                                            .backends = show_backends,
+                                            .ports = show_ports,
+                                            .connections = show_connections,
+                                            .why = tr_daemon_why,
+                                            .config_text = config_text,
+                                            .config_show = config_show,
+                                            .config_check = config_check,
+                                            .config_diff = config_diff,
+                                            .config_apply = config_apply,
+                                            .ready = ready};
+}

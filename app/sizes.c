@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows from a config and the machine: how many lcores, on which CPUs, with how much memory each.
+//
+//   journal   size, or half of the memory there is, shared; a power of two
+//   outbox    outbox_size, or an eighth of the journal
+//   body      at most an eighth of the journal, so that there is always room for several
+//   traces    one for each KiB of journal, or num_traces if that is more
+//   refs      one for each 256 bytes of journal: no span that makes sense is smaller
+#include "config.h"
+
+#include "config/cpus.h"
+#include "config/memory.h"
+
+#define OUTBOX_LEAST (16 * TR_MIB)
+#define JOURNAL_LEAST (4 * TR_MIB)
+#define JOURNAL_AUTO_MOST (64 * TR_GIB)
+
+static uint64_t power_of_two_below(uint64_t n)
+{
+    return n ? 1ull << (63 - __builtin_clzll(n)) : 0;
+}
+
+static uint32_t power_of_two_above(uint64_t n)
+{
+    return (uint32_t)(n <= 1 ? 1 : 1ull << (64 - __builtin_clzll(n - 1)));
+}
+
+static int cpus_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error)
+{
+    int list[CPU_SETSIZE];
+    uint32_t count = 0;
+    cpu_set_t allowed, wanted;
+
+    if (tr_cpus_affinity(&allowed, error) < 0)
+        return -EINVAL;
+    wanted = allowed;
+    if (config->lcores.cpus && (tr_cpus_parse(config->lcores.cpus, &wanted, error) < 0 ||
+                                tr_cpus_check(&wanted, &allowed, error) < 0)) {
+        tr_error_prefix(error, "lcores.cpus");
+        return -EINVAL;
+    }
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &wanted))
+            list[count++] = cpu;
+    sizes->cpus_distinct = count;
+    sizes->lcores = config->lcores.count ? (uint32_t)config->lcores.count : TR_MIN(count, (uint32_t)TR_LCORES_MAX);
+    for (uint32_t i = 0; i < sizes->lcores; i++)
+        sizes->cpus[i] = list[i % count];
+    return 0;
+}
+
+static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error)
+{
+    uint64_t journal = config->journal.bytes, outbox = config->journal.outbox_bytes, memory, room, most;
+    struct tr_filesystem filesystem;
+    struct tr_memory machine;
+
+    if (tr_memory_read("", &machine, error) < 0 ||
+        tr_filesystem_read("", config->journal.path, &filesystem, error) < 0) {
+        tr_error_prefix(error, "journal.size");
+        return -EINVAL;
+    }
+    memory = machine.available_bytes;
+    room = filesystem.free_bytes;
+    most = tr_memory_room(&machine, &filesystem) / 2 / sizes->lcores;
+    if (!journal)
+        journal = TR_MIN(most / 9 * 8, JOURNAL_AUTO_MOST); // the rest is for the outbox
+    journal = power_of_two_below(journal);
+    if (!outbox)
+        outbox = TR_MAX(journal / 8, OUTBOX_LEAST);
+    outbox = power_of_two_below(outbox);
+    if (journal < JOURNAL_LEAST)
+        return tr_error_set(error, ENOSPC,
+                            "journal.size: auto finds %llu MiB of memory and %llu MiB at %s, too little for %u lcores: "
+                            "give a size or another path",
+                            (unsigned long long)(memory / TR_MIB), (unsigned long long)(room / TR_MIB),
+                            config->journal.path, sizes->lcores);
+    if ((journal + outbox) * sizes->lcores > room)
+        return tr_error_set(error, ENOSPC,
+                            "journal.size: %u lcores of %llu MiB and their outboxes of %llu MiB don't fit the %llu MiB "
+                            "at %s",
+                            sizes->lcores, (unsigned long long)(journal / TR_MIB),
+                            (unsigned long long)(outbox / TR_MIB), (unsigned long long)(room / TR_MIB),
+                            config->journal.path);
+    if (filesystem.kind == TR_FILESYSTEM_TMPFS && (journal + outbox) * sizes->lcores > memory)
+        return tr_error_set(error, ENOSPC,
+                            "journal.size: %u lcores of %llu MiB and their outboxes of %llu MiB don't fit the %llu MiB "
+                            "that %s has available",
+                            sizes->lcores, (unsigned long long)(journal / TR_MIB),
+                            (unsigned long long)(outbox / TR_MIB), (unsigned long long)(memory / TR_MIB), machine.limit);
+    sizes->journal_bytes = journal;
+    sizes->outbox_bytes = outbox;
+    return 0;
+}
+
+int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error)
+{
+    uint64_t traces;
+    int rc;
+
+    memset(sizes, 0, sizeof(*sizes));
+    rc = cpus_derive(config, sizes, error);
+    if (rc < 0)
+        return rc;
+    rc = journal_derive(config, sizes, error);
+    if (rc < 0)
+        return rc;
+    sizes->body_bytes_max = TR_MIN(config->http.body_bytes_max, sizes->journal_bytes / 8);
+    traces = TR_MAX(sizes->journal_bytes / 1024, config->tail_sampling.num_traces / sizes->lcores);
+    sizes->traces_max = (uint32_t)TR_MIN(traces, 1ull << 28);
+    sizes->refs_max = (uint32_t)TR_MIN(TR_MAX(sizes->journal_bytes / 256, traces), 1ull << 30);
+    sizes->verdicts_max = power_of_two_above(TR_MAX(sizes->traces_max, 65536u));
+    sizes->contexts = power_of_two_above(TR_MAX(sizes->journal_bytes / 1024, 16384u));
+    return 0;
+}
+
+void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out)
+{
+    double wait = (double)config->tail_sampling.decision_wait_ns / (double)TR_S;
+    double bytes = (double)sizes->journal_bytes * 7 / 8 * sizes->lcores;
+
+    fprintf(out, "lcores: %u on %u CPUs\n", sizes->lcores, sizes->cpus_distinct);
+    fprintf(out, "journal: %llu MiB, outbox: %llu MiB an lcore, at %s\n",
+            (unsigned long long)(sizes->journal_bytes / TR_MIB), (unsigned long long)(sizes->outbox_bytes / TR_MIB),
+            config->journal.path);
+    fprintf(out, "largest body: %llu KiB%s\n", (unsigned long long)(sizes->body_bytes_max / TR_KIB),
+            sizes->body_bytes_max < config->http.body_bytes_max
+                ? " (less than http.body_size_max: the journal must have room for several)"
+                : "");
+    fprintf(out,
+            "decision_wait %.3gs fits up to %.3g MB/s of bodies, which is %.0f spans/s of 400 bytes; above that, "
+            "traces are decided earlier\n",
+            wait, bytes / wait / 1e6, bytes / wait / 400);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// `traces why`: an owner holds the trace or remembers its verdict; what was kept is looked for in the outboxes, and
+// each backend is asked what became of each entry.
+#include "daemon.h"
+
+#include "base/hash.h"
+#include "base/pb.h"
+#include "otlp/walk.h"
+
+static const struct tr_source *source_of(const struct tr_daemon *daemon, uint32_t source)
+{
+    uint32_t lcore = TR_SOURCE_LCORE(source);
+
+    return lcore < daemon->sizes.lcores ? tr_source_find(&daemon->lcores[lcore].lcore->sources, source) : NULL;
+}
+
+static void why_source(const struct tr_daemon *daemon, struct tr_why *why, uint32_t number)
+{
+    const struct tr_source *source = source_of(daemon, number);
+
+    if (!source || TR_SOURCE_ROW(number) == TR_SOURCE_OTHER)
+        return;
+    why->known_source = true;
+    memcpy(why->peer_ip, source->peer_ip, sizeof(why->peer_ip));
+    snprintf(why->service, sizeof(why->service), "%.*s", (int)source->service_bytes, source->service);
+}
+
+static void why_verdict(const struct tr_daemon *daemon, struct tr_why *why, const struct tr_verdict_record *verdict)
+{
+    const struct tr_epoch *epoch = daemon->mesh->epochs[verdict->epoch % TR_EPOCHS_LIVE_MAX];
+
+    why->decided = true;
+    why->verdict = (enum tr_verdict)verdict->verdict;
+    why->when = (enum tr_when)verdict->when;
+    why->decided_wall_ns = verdict->decided_wall_ns;
+    why->first_wall_ns = verdict->first_wall_ns;
+    why->spans = verdict->spans;
+    why->late_spans = verdict->late_spans;
+    why->lost_spans = verdict->lost_spans;
+    why->epoch = verdict->epoch;
+    why_source(daemon, why, verdict->source);
+    if (verdict->policy == TR_POLICY_NONE)
+        return;
+    if (epoch && epoch->number == verdict->epoch && verdict->policy < epoch->policies->policies) {
+        snprintf(why->policy, sizeof(why->policy), "%s", tr_policy_name(epoch->policies, verdict->policy));
+        snprintf(why->policy_type, sizeof(why->policy_type), "%s",
+                 tr_policy_type_name(epoch->policies, verdict->policy));
+    } else {
+        snprintf(why->policy, sizeof(why->policy), "policy %u of config %u", verdict->policy, verdict->epoch);
+    }
+}
+
+static void why_rejected(const struct tr_daemon *daemon, const struct tr_lcore *lcore, struct tr_why *why)
+{
+    static const char *const reasons[TR_WALK_RESULTS] = {
+        [TR_WALK_MALFORMED] = "malformed span", [TR_WALK_TRACE_ID] = "invalid trace_id",
+        [TR_WALK_SPAN_ID] = "invalid span_id",  [TR_WALK_TOO_LARGE] = "span too large"};
+
+    for (uint32_t i = 0; i < TR_REJECTS; i++) {
+        const struct tr_reject *reject = &lcore->rejects[i];
+
+        if (!reject->wall_ns || memcmp(reject->trace_id, why->trace_id, 16) != 0)
+            continue;
+        why->rejected = true;
+        why->rejected_wall_ns = reject->wall_ns;
+        snprintf(why->rejected_reason, sizeof(why->rejected_reason), "%s", reasons[reject->result]);
+        why_source(daemon, why, reject->source);
+    }
+}
+
+static void why_entry(const struct tr_daemon *daemon, struct tr_why *why, uint32_t outbox, uint64_t sequence)
+{
+    for (size_t i = 0; i < daemon->backends_count && i < TR_WHY_BACKENDS_MAX; i++) {
+        struct tr_why_backend *row = &why->backends[i];
+        char said[sizeof(row->said)] = "";
+
+        snprintf(row->name, sizeof(row->name), "%s", tr_backend_options(daemon->backends[i])->name);
+        row->spans[tr_backend_fate(daemon->backends[i], outbox, sequence, said, sizeof(said))]++;
+        if (said[0])
+            memcpy(row->said, said, sizeof(said));
+        why->backends_count = TR_MAX(why->backends_count, (uint32_t)i + 1);
+    }
+}
+
+// Go through what an outbox still holds. It has not moved on: the lcores are stopped.
+static void why_outbox(const struct tr_daemon *daemon, struct tr_why *why, uint32_t number)
+{
+    const struct tr_outbox *outbox = &daemon->lcores[number].lcore->outbox;
+    uint64_t at = outbox->ring.header->reach;
+
+    while (at < outbox->ring.head) {
+        const struct tr_outbox_entry *entry = (const struct tr_outbox_entry *)tr_ringfile_at(&outbox->ring, at);
+        const uint8_t *span = (const uint8_t *)(entry + 1);
+        struct tr_pb_field field;
+
+        // The trace id is a span's first field, or near it.
+        if (entry->kind == TR_OUTBOX_SPAN) {
+            for (const uint8_t *p = span, *end = span + entry->payload_bytes; p && p < end;) {
+                p = tr_pb_field(p, end, &field);
+                if (!p || field.number != 1 || field.wire != TR_PB_BYTES)
+                    continue;
+                if (field.value == 16 && memcmp(field.bytes, why->trace_id, 16) == 0)
+                    why_entry(daemon, why, number, entry->sequence);
+                break;
+            }
+        }
+        at += TR_ALIGN_UP(sizeof(*entry) + (uint64_t)entry->payload_bytes, TR_OUTBOX_ALIGN);
+    }
+}
+
+int tr_daemon_why(void *context, struct tr_why *why)
+{
+    struct tr_daemon *daemon = context;
+    uint32_t number = tr_hash_range(tr_hash_trace_id(why->trace_id), daemon->sizes.lcores);
+    const struct tr_verdict_record *verdict;
+    struct tr_owner_waiting waiting = {0};
+    struct tr_trace trace;
+
+    tr_mesh_stop(daemon->mesh);
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
+        why_rejected(daemon, daemon->lcores[i].lcore, why);
+    verdict = tr_owner_find_verdict(daemon->lcores[number].lcore->owner, why->trace_id);
+    if (tr_owner_find_held(daemon->lcores[number].lcore->owner, why->trace_id, &trace)) {
+        uint64_t wall_offset_ns = daemon->lcores[number].lcore->wall_offset_ns;
+
+        why->held = true;
+        why->spans = trace.spans;
+        why->epoch = trace.epoch;
+        why->first_wall_ns = trace.first_ns + wall_offset_ns;
+        tr_owner_find_waiting(daemon->lcores[number].lcore->owner, why->trace_id, &waiting);
+        why->due_wall_ns = waiting.due_ns + wall_offset_ns;
+        why_source(daemon, why, trace.source);
+    } else if (verdict) {
+        why_verdict(daemon, why, verdict);
+        for (uint32_t i = 0; verdict->verdict == TR_VERDICT_KEEP && i < daemon->sizes.lcores; i++)
+            why_outbox(daemon, why, i);
+    }
+    for (uint32_t i = 0; i < daemon->sizes.lcores; i++) {
+        uint64_t since = tr_owner_verdicts_since(daemon->lcores[i].lcore->owner);
+
+        if (since && (!why->remembered_since_wall_ns || since > why->remembered_since_wall_ns))
+            why->remembered_since_wall_ns = since;
+    }
+    tr_mesh_resume(daemon->mesh);
+    return 0;
+}
