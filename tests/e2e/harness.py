@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the stories share: a daemon with a config of its own, a recording sink, tailctl, and waiting for conditions."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TAILRACED = os.environ.get("TAILRACED", "build/app/tailraced")
+TAILCTL = os.environ.get("TAILCTL", "build/tools/tailctl")
+TAILGEN = os.environ.get("TAILGEN", "build/perf/tailgen")
+SKIP = 77  # meson's exit code for a skipped test
+
+
+def skip(why):
+    print("skipped:", why)
+    sys.exit(SKIP)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, what, seconds=30):
+    """Wait until condition() is true; its last value is returned."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(0.05)
+
+
+DEFAULTS = {
+    "lcores": 1,
+    "journal": "64MiB",
+    "outbox": "16MiB",
+    "wait": "2s",
+    "wait_min": "200ms",
+    "policies": """
+    - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}
+    - {name: slow, type: latency, latency: {threshold_ms: 1000}}
+    - {name: baseline, type: probabilistic, probabilistic: {sampling_percentage: 10}}""",
+    "rules": '[{keys: ["user.id", "order.id"], action: demote}]',
+    "backends": "[]",
+    "extra": "",
+}
+
+CONFIG = """
+control: {{socket: {folder}/control.sock}}
+telemetry: {{listen: "127.0.0.1:{telemetry}"}}
+lcores: {{count: {lcores}}}
+journal: {{size: {journal}, outbox_size: {outbox}, path: {rings}}}
+drain_timeout: 20s
+ports:
+  - {{name: local, kind: kernel, listen: ["127.0.0.1:{port}"]}}
+tail_sampling:
+  decision_wait: {wait}
+  decision_wait_min: {wait_min}
+  policies:{policies}
+attributes:
+  rules: {rules}
+backends: {backends}
+{extra}
+"""
+
+
+class Daemon:
+    """tailraced on a config made from DEFAULTS and `options`; a context manager that stops it."""
+
+    def __init__(self, **options):
+        self.folder = tempfile.mkdtemp(prefix="tailrace-e2e.")
+        self.rings = tempfile.mkdtemp(prefix="tailrace-e2e.", dir="/dev/shm")
+        self.options = DEFAULTS | options
+        self.port = free_port()
+        self.telemetry = free_port()
+        self.config = os.path.join(self.folder, "tailrace.yaml")
+        self.log = os.path.join(self.folder, "log")
+        self.process = None
+        self.write_config()
+
+    def write_config(self, **options):
+        """Write the config file anew with some options changed, and return its path."""
+        self.options |= options
+        with open(self.config, "w") as f:
+            f.write(CONFIG.format(folder=self.folder, rings=self.rings, port=self.port, telemetry=self.telemetry,
+                                  **self.options))
+        return self.config
+
+    def start(self):
+        with open(self.log, "a") as log:
+            self.process = subprocess.Popen([TAILRACED, "-c", self.config], stderr=log, stdout=log)
+        wait_for(lambda: self.process.poll() is not None or self.is_ready(), "the daemon to be ready")
+        if self.process.poll() is not None:
+            raise AssertionError("the daemon ended: " + self.read_log())
+        return self
+
+    def is_ready(self):
+        return http_get(self.telemetry, "/readyz")[0] == 200
+
+    def read_log(self):
+        with open(self.log) as f:
+            return f.read()
+
+    def tailctl(self, *args, check=True):
+        """tailctl --json ARGS: the answer; with check=False (exit code, answer or text)."""
+        done = subprocess.run([TAILCTL, "-s", f"{self.folder}/control.sock", "--json", *args], capture_output=True,
+                              text=True, timeout=30)
+        if check and done.returncode != 0:
+            raise AssertionError(f"tailctl {args}: {done.returncode}: {done.stdout}{done.stderr}")
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            answer = done.stdout + done.stderr
+        return answer if check else (done.returncode, answer)
+
+    def audit(self):
+        audit = self.tailctl("audit")
+        assert audit["balanced"], json.dumps(audit, indent=1)
+        return audit
+
+    def settle(self, seconds=60):
+        """Wait until all that was accepted is decided and all that was kept has left; return a balanced audit."""
+        def settled():
+            audit = self.audit()
+            rest = audit["not_walked_spans"] + audit["in_rings_spans"] + audit["held_spans"]
+            return audit if rest + sum(b["queued_spans"] for b in audit["backends"]) == 0 else None
+        return wait_for(settled, "everything to be decided and delivered", seconds)
+
+    def stop(self, sig=signal.SIGTERM, seconds=40):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(sig)
+            self.process.wait(seconds)
+        return self.process.returncode if self.process else None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, value, traceback):
+        code = self.stop()
+        if kind:
+            print(self.read_log()[-4000:])
+        shutil.rmtree(self.rings, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if not kind and code != 0:
+            raise AssertionError(f"the daemon ended with {code}")
+
+
+def http_get(port, path):
+    """(status, body) of a GET over a connection of its own; (0, b"") when there is none."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            data = b""
+            while chunk := s.recv(65536):
+                data += chunk
+    except OSError:
+        return 0, b""
+    head, _, body = data.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+def tailgen(*args):
+    """tailgen ARGS --json: its report."""
+    done = subprocess.run([TAILGEN, *map(str, args), "--json"], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, f"tailgen: {done.returncode}: {done.stdout}{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def run_story(*tests):
+    """Run the functions of a story in order, each by its name."""
+    for test in tests:
+        begin = time.monotonic()
+        test()
+        print(f"ok {test.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGTERM: what is held is decided and delivered before the daemon ends; readiness says so meanwhile."""
+import signal
+
+import otlp
+from harness import Daemon, http_get, run_story, tailgen, wait_for
+from sink import Sink
+
+
+def what_is_held_is_decided_and_delivered():
+    with Sink() as sink, Daemon(wait="60s", backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]",
+                                policies="\n    - {name: all, type: always_sample}", rules="[]", lcores=2) as d:
+        report = tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 20000, "--connections", 4, "--batch", 50, "--rate",
+                         40000)
+        assert d.audit()["held_spans"] == report["spans_acknowledged"]
+        assert d.stop(signal.SIGTERM) == 0
+        assert sum(1 for _ in sink.spans()) == report["spans_acknowledged"]
+
+
+def a_dead_backend_does_not_hold_up_the_end_for_longer_than_drain_timeout():
+    with Sink() as sink:
+        port = sink.port
+    with Daemon(wait="60s", backends=f"[{{name: gone, kind: otlp_http, endpoint: 'http://127.0.0.1:{port}'}}]",
+                policies="\n    - {name: all, type: always_sample}") as d:
+        with open(d.config) as f:
+            text = f.read()
+        d.stop()
+        with open(d.config, "w") as f:
+            f.write(text.replace("drain_timeout: 20s", "drain_timeout: 2s"))
+        d.start()
+        tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 1000, "--connections", 1, "--batch", 50)
+        d.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: http_get(d.telemetry, "/readyz")[0] in (0, 503), "readiness to go")
+        assert d.process.wait(15) == 0
+        assert "dropped_shutdown" in d.read_log() or "shutdown" in d.read_log()
+
+
+run_story(what_is_held_is_decided_and_delivered, a_dead_backend_does_not_hold_up_the_end_for_longer_than_drain_timeout)

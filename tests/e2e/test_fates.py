@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`traces why`: each fate is told with when, from which peer and service, by which policy, and what backends said."""
+import os
+import urllib.error
+import urllib.request
+
+import otlp
+from harness import Daemon, run_story, wait_for
+from sink import Sink
+
+
+def post(port, body, kind="application/x-protobuf"):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, {"content-type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read()
+
+
+def new_id():
+    return os.urandom(15) + b"\x01"
+
+
+def span(trace, **more):
+    return otlp.span(trace, os.urandom(7) + b"\x01", **more)
+
+
+def fate_is(d, trace, fate):
+    why = d.tailctl("traces", "why", trace.hex())
+    assert why["fate"] == fate or fate in why.get("fates", []), (fate, why)
+    return why
+
+
+def every_fate_is_told():
+    with Sink() as sink, Daemon(wait="2s", rules="[]", policies="""
+    - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}""",
+                                backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
+        kept, dropped, rejected, late, failed = (new_id() for _ in range(5))
+        assert post(d.port, otlp.request([span(kept, error=True), span(dropped), span(late)], "cart"))[0] == 200
+        why = fate_is(d, kept, "waiting")
+        assert "cart" in str(why) and "127.0.0.1" in str(why), why
+        status, body = post(d.port, otlp.request([otlp.put(1, rejected) + otlp.put(2, b"short")]))
+        assert status == 200 and b"span_id" in body, body
+        fate_is(d, rejected, "rejected")
+        fate_is(d, new_id(), "never_seen")
+        d.settle()
+        why = fate_is(d, kept, "kept")
+        assert "errors" in str(why) and "cart" in str(why), why
+        wait_for(lambda: "delivered" in str(d.tailctl("traces", "why", kept.hex())), "the sink's word")
+        fate_is(d, dropped, "dropped")
+        assert post(d.port, otlp.request([span(late)], "cart"))[0] == 200
+        d.settle()
+        fate_is(d, late, "late")
+        sink.answer = lambda body: (400, {}, otlp.put(1, 3) + otlp.put(2, "no such tenant"))
+        assert post(d.port, otlp.request([span(failed, error=True)], "cart"))[0] == 200
+        d.settle()
+        why = fate_is(d, failed, "failed")
+        assert "no such tenant" in str(why), why
+
+
+run_story(every_fate_is_told)
