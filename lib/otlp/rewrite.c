@@ -17,10 +17,13 @@ enum { EVENT_TIME = 1, EVENT_NAME_FIELD = 2, EVENT_ATTRIBUTES = 3 };
 
 static enum tr_attr_action action_of(const struct tr_rewrite_plan *plan, const struct tr_pb_field *field)
 {
-    uint32_t bytes = 0;
-    const uint8_t *key = tr_key_value_key(field->bytes, (uint32_t)field->value, &bytes);
-    int index = key ? tr_walk_keys_find(&plan->keys, key, bytes) : -1;
+    const uint8_t *key;
+    uint32_t bytes;
+    int index;
 
+    if (!tr_key_value_key(field->bytes, (uint32_t)field->value, &key, &bytes))
+        return TR_ATTR_KEEP;
+    index = tr_walk_keys_find(&plan->keys, key, bytes);
     return index < 0 ? TR_ATTR_KEEP : (enum tr_attr_action)plan->actions[index];
 }
 

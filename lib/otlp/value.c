@@ -67,19 +67,21 @@ bool tr_key_value_read(const uint8_t *kv, uint32_t bytes, struct tr_key_value *o
     return true;
 }
 
-const uint8_t *tr_key_value_key(const uint8_t *kv, uint32_t bytes, uint32_t *key_bytes)
+bool tr_key_value_key(const uint8_t *kv, uint32_t bytes, const uint8_t **key, uint32_t *key_bytes)
 {
-    const uint8_t *p = kv, *end = kv + bytes, *key = NULL;
+    const uint8_t *p = kv, *end = kv + bytes;
     struct tr_pb_field field;
 
+    *key = NULL;
+    *key_bytes = 0;
     while (p < end) {
         p = tr_pb_field(p, end, &field);
         if (!p)
-            return NULL;
+            return false;
         if (field.number == 1 && field.wire == TR_PB_BYTES) {
-            key = field.bytes;
+            *key = field.bytes;
             *key_bytes = (uint32_t)field.value;
         }
     }
-    return key;
+    return true;
 }

@@ -15,7 +15,7 @@ struct tr_key_value {
 // Returns false: malformed (what lies inside arrays and lists is not looked at).
 bool tr_key_value_read(const uint8_t *kv, uint32_t bytes, struct tr_key_value *out);
 
-// Only the key; NULL: malformed, or no key.
-const uint8_t *tr_key_value_key(const uint8_t *kv, uint32_t bytes, uint32_t *key_bytes);
+// Only the key; none is an empty one. Returns false: malformed.
+bool tr_key_value_key(const uint8_t *kv, uint32_t bytes, const uint8_t **key, uint32_t *key_bytes);
 
 #endif
