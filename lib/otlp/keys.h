@@ -49,6 +49,17 @@ static inline uint32_t tr_key_hash(uint64_t first, uint64_t last, uint32_t bytes
     return (uint32_t)(h >> 32);
 }
 
+// Ends are equal: is the middle? Two loads reach over it up to 32 bytes.
+static inline bool tr_key_middle_equal(const uint8_t *a, const uint8_t *b, uint32_t bytes)
+{
+    if (bytes <= 16)
+        return true;
+    if (tr_likely(bytes <= 32))
+        return tr_key_load64(a + 8) == tr_key_load64(b + 8) &&
+               tr_key_load64(a + bytes - 16) == tr_key_load64(b + bytes - 16);
+    return memcmp(a + 8, b + 8, bytes - 16) == 0;
+}
+
 // Returns the key's index, -1: not watched.
 static inline int tr_walk_keys_find(const struct tr_walk_keys *keys, const uint8_t *name, uint32_t bytes)
 {
@@ -63,7 +74,7 @@ static inline int tr_walk_keys_find(const struct tr_walk_keys *keys, const uint8
         const struct tr_walk_key *key = &keys->keys[index - 1];
 
         if (key->first == first && key->last == last && key->bytes == bytes &&
-            (bytes <= 16 || memcmp(key->name + 8, name + 8, bytes - 16) == 0))
+            tr_key_middle_equal((const uint8_t *)key->name, name, bytes))
             return (int)index - 1;
     }
     return -1;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "otlp/value.h"
 
-#include "base/pb.h"
-
 // A piece of an AnyValue: what it sets takes the place of what was there.
 static bool value_merge(const uint8_t *any, uint32_t bytes, struct tr_value *value)
 {
@@ -71,7 +69,10 @@ bool tr_key_value_key(const uint8_t *kv, uint32_t bytes, const uint8_t **key, ui
 {
     const uint8_t *p = kv, *end = kv + bytes;
     struct tr_pb_field field;
+    uint32_t any_bytes;
 
+    if (tr_likely(tr_key_value_plain(kv, bytes, key, key_bytes, &any_bytes) != NULL))
+        return true;
     *key = NULL;
     *key_bytes = 0;
     while (p < end) {

@@ -11,8 +11,8 @@
 
 #define TAG(number, wire) ((number) << 3 | TR_PB_##wire)
 
-static void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
-                       const struct tr_value *value, struct tr_bits *bits)
+static inline void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
+                              const struct tr_value *value, struct tr_bits *bits)
 {
     const struct tr_walk_test *test = plan->tests + key->first_test;
 
@@ -68,33 +68,40 @@ static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const st
                                        const uint8_t *p, const uint8_t *end, struct tr_bits *bits)
 {
     const uint8_t *next, *key, *any;
-    uint32_t bytes, key_bytes, any_bytes;
+    uint32_t bytes, key_bytes, any_bytes, head;
+    struct tr_value value;
+    int index;
 
     p = tr_pb_length(p, end, &bytes);
     if (tr_unlikely(!p))
         return NULL;
     next = p + bytes;
-    if (tr_unlikely(bytes < 4 || p[0] != TAG(1, BYTES) || p[1] >= 0x80 || p[1] + 4u > bytes))
-        goto general;
-    key = p + 2;
-    key_bytes = p[1];
-    if (tr_unlikely(key[key_bytes] != TAG(2, BYTES)))
-        goto general;
-    any = tr_pb_length(key + key_bytes + 1, next, &any_bytes);
-    if (tr_unlikely(!any || any + any_bytes != next || !scalar(any, any_bytes)))
-        goto general;
-    if (tr_unlikely(keys->lengths & tr_key_length_bit(key_bytes))) {
-        int index = tr_walk_keys_find(keys, key, key_bytes);
-        struct tr_value value;
-
-        if (index >= 0) {
-            tr_value_read(any, any_bytes, &value);
+    // A string, and all lengths of one byte: tag and length of the value and of the string are four bytes to
+    // compare.
+    if (tr_likely(bytes >= 6 && bytes < 0x80 && p[0] == TAG(1, BYTES) && p[1] + 6u <= bytes)) {
+        key_bytes = p[1];
+        any = p + 2 + key_bytes;
+        any_bytes = bytes - key_bytes - 4;
+        memcpy(&head, any, 4);
+        if (tr_likely(head ==
+                      (TAG(2, BYTES) | any_bytes << 8 | TAG(1, BYTES) << 16 | (any_bytes - 2) << 24))) {
+            index = tr_walk_keys_find(keys, p + 2, key_bytes);
+            if (tr_likely(index < 0))
+                return next;
+            value = (struct tr_value){.type = TR_VALUE_STRING, .bytes = any + 4, .length = any_bytes - 2};
             value_test(plan, &keys->keys[index], &value, bits);
+            return next;
         }
     }
+    any = tr_key_value_plain(p, bytes, &key, &key_bytes, &any_bytes);
+    if (tr_unlikely(!any || !scalar(any, any_bytes)))
+        return attribute_general(plan, keys, p, bytes, bits) ? next : NULL;
+    index = tr_walk_keys_find(keys, key, key_bytes);
+    if (tr_unlikely(index >= 0)) {
+        tr_value_read(any, any_bytes, &value);
+        value_test(plan, &keys->keys[index], &value, bits);
+    }
     return next;
-general:
-    return attribute_general(plan, keys, p, bytes, bits) ? next : NULL;
 }
 
 void tr_walk_resource(const struct tr_walk_plan *plan, const struct tr_context *context, const uint8_t *body,
