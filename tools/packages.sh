@@ -2,7 +2,7 @@
 # Debian's packages, sourced by tools/quickstart and tools/check.
 
 packages_build="build-essential meson ninja-build pkg-config libdpdk-dev libnghttp2-dev libzstd-dev zlib1g-dev
-libxxhash-dev libyaml-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libnuma-dev libcmocka-dev
+libxxhash-dev libyaml-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libcmocka-dev
 libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libhyperscan-dev scdoc python3 curl"
 packages_test="clang libclang-rt-14-dev llvm spin python3-venv python3-yaml nghttp2-client"
 

@@ -96,8 +96,12 @@ static void complete(void *context, struct tr_request *request, uint64_t now)
     ingest->last = request;
     ingest->requests++;
     // Alone and now, while its pieces still lie in the stream's buffer: that spares a copy.
-    if (ingest->first == request)
-        tr_lcore_ingest(lcore);
+    if (ingest->first != request)
+        return;
+    tr_lcore_ingest(lcore);
+    // Not done with them: they move to the pool when the stream's call ends, and decoding begins anew from there.
+    if (ingest->first == request && ingest->state == TR_INGEST_DECODE)
+        ingest->state = TR_INGEST_IDLE;
 }
 
 struct tr_request_sink tr_lcore_sink(struct tr_lcore *lcore)

@@ -56,7 +56,7 @@ uint64_t tr_lcore_deadline(const struct tr_lcore *lcore)
     return deadline;
 }
 
-bool tr_lcore_has_input(const struct tr_lcore *lcore)
+static bool rings_have_input(const struct tr_lcore *lcore)
 {
     uint32_t self = lcore->options.lcore;
 
@@ -64,13 +64,19 @@ bool tr_lcore_has_input(const struct tr_lcore *lcore)
         if (from != self && (tr_mesh_count(lcore->mesh, TR_CLASS_1, from, self) ||
                              tr_mesh_count(lcore->mesh, TR_CLASS_2, from, self)))
             return true;
-    return tr_load_acquire(&lcore->mesh->epoch) != lcore->walker.epoch || tr_load_acquire(&lcore->mesh->stop);
+    return false;
+}
+
+bool tr_lcore_has_input(const struct tr_lcore *lcore)
+{
+    return rings_have_input(lcore) || tr_load_acquire(&lcore->mesh->epoch) != lcore->walker.epoch ||
+           tr_load_acquire(&lcore->mesh->stop);
 }
 
 bool tr_lcore_drained(const struct tr_lcore *lcore)
 {
     return !lcore->ingest.first && !lcore->walker.first && lcore->walker.position == lcore->journal.ring.head &&
-           !tr_owner_counters(lcore->owner)->held && !is_stalled(lcore) && !tr_lcore_has_input(lcore);
+           !tr_owner_counters(lcore->owner)->held && !is_stalled(lcore) && !rings_have_input(lcore);
 }
 
 static int rings_create(struct tr_lcore *lcore, struct tr_error *error)

@@ -7,6 +7,7 @@
 #include "lcore/lcore.h"
 
 #include "base/hash.h"
+#include "base/pb.h"
 
 // What a span may take of a burst: its summary and a wide slot.
 #define SPAN_SLOTS 2
@@ -139,7 +140,20 @@ static void context_begin(struct tr_lcore *lcore, const struct tr_record *record
     walker->in_context = true;
 }
 
-static void span_rejected(struct tr_lcore *lcore, const uint8_t trace_id[16], uint32_t source,
+// What can be read of a bad span's trace id, for `traces why`.
+static void trace_id_find(const uint8_t *span, uint32_t bytes, uint8_t trace_id[16])
+{
+    struct tr_pb_field field;
+
+    memset(trace_id, 0, 16);
+    for (const uint8_t *p = span; p && p < span + bytes;) {
+        p = tr_pb_field(p, span + bytes, &field);
+        if (p && field.number == 1 && field.wire == TR_PB_BYTES && field.value == 16)
+            memcpy(trace_id, field.bytes, 16);
+    }
+}
+
+static void span_rejected(struct tr_lcore *lcore, const uint8_t *span, uint32_t bytes, uint32_t source,
                           enum tr_walk_result result)
 {
     struct tr_reject *reject = &lcore->rejects[lcore->rejects_count++ % TR_REJECTS];
@@ -155,7 +169,7 @@ static void span_rejected(struct tr_lcore *lcore, const uint8_t trace_id[16], ui
         request->sink_data[0]++;
         request->sink_data[1] = result;
     }
-    memcpy(reject->trace_id, trace_id, 16);
+    trace_id_find(span, bytes, reject->trace_id);
     reject->wall_ns = lcore->now + tr_load_relaxed(&lcore->wall_offset_ns);
     reject->source = source;
     reject->result = result;
@@ -188,10 +202,9 @@ static void span_walk(struct tr_lcore *lcore, const struct tr_record *record, co
     uint32_t owner;
 
     tr_gauge(&lcore->counters.not_walked, lcore->counters.not_walked - 1);
-    memset(walked.trace_id, 0, sizeof(walked.trace_id)); // a span that is cut short may not get as far
     result = tr_walk_span(plan, span, bytes, &walked, &bits);
     if (tr_unlikely(result != TR_WALK_OK)) {
-        span_rejected(lcore, walked.trace_id, context->source, result);
+        span_rejected(lcore, span, bytes, context->source, result);
         return;
     }
     owner = tr_hash_range(tr_hash_trace_id(walked.trace_id), lcore->mesh->lcores);

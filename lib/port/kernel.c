@@ -365,6 +365,14 @@ static void ended_tell(struct tr_kernel *kernel)
     kernel->ended_count = 0;
 }
 
+static size_t listen_handle(struct tr_kernel *kernel, struct tr_kernel_port *port, size_t index)
+{
+    if (!tr_load_relaxed(&port->stopped))
+        return tr_kernel_port_accept(port, index, ACCEPTS_A_TURN);
+    epoll_ctl(kernel->epoll_fd, EPOLL_CTL_DEL, port->fds[index], NULL); // it would wake us for ever
+    return 1;
+}
+
 size_t tr_kernel_poll(struct tr_kernel *kernel, uint64_t now, size_t budget)
 {
     struct epoll_event events[EVENTS_A_TURN];
@@ -381,7 +389,7 @@ size_t tr_kernel_poll(struct tr_kernel *kernel, uint64_t now, size_t budget)
         if (what == EVENT_WAKE) {
             work += read(kernel->wake_fd, &ticks, sizeof(ticks)) > 0;
         } else if (what & EVENT_LISTEN) {
-            work += tr_kernel_port_accept(kernel->ports[what >> 8 & 0xff], what & 0xff, ACCEPTS_A_TURN);
+            work += listen_handle(kernel, kernel->ports[what >> 8 & 0xff], what & 0xff);
         } else if (bytes < budget || !(events[i].events & EPOLLIN)) {
             bytes += handle(&kernel->connections[what], events[i].events, budget - TR_MIN(bytes, budget - 1));
             work++;

@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: Apache-2.0
+// tailgen: a load generator for OTLP. It encodes a block of traces, then sends it pass after pass with new ids, as fast
+// as --rate says, and tells what became of it. A run ends with a whole pass, so that all its traces are complete.
+#include <getopt.h>
+#include <math.h>
+#include <netdb.h>
+#include <openssl/sha.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/hash.h"
+#include "client.h"
+#include "config/units.h"
+#include "corpus.h"
+#include "otlp/json.h"
+
+#define CONNECTIONS_MAX 4096
+#define BUCKETS 512 // of the latency histogram: 16 a doubling, from 1 us
+
+struct options {
+    const char *to, *truth;
+    enum client_protocol protocol;
+    enum client_compression compression;
+    uint32_t connections, streams, batch;
+    double rate;
+    uint64_t duration_ns, spans, seed;
+    bool json, truth_hash, retry;
+    struct corpus_options corpus;
+};
+
+enum fate { FATE_UNSENT, FATE_ACKNOWLEDGED, FATE_FAILED };
+
+// A pass: what became of each of its requests.
+struct pass {
+    uint64_t delta_ns;
+    uint8_t *fates;
+};
+
+struct pending {
+    uint64_t pass;
+    uint32_t request;
+    uint64_t due_ns;
+};
+
+struct run {
+    struct options options;
+    struct corpus corpus;
+    struct client *clients[CONNECTIONS_MAX];
+    struct client_options client;
+    struct pass *passes;
+    uint64_t passes_count, passes_room;
+    uint32_t next; // request of the last pass
+    bool sending;  // more passes may begin
+    struct pending *retries;
+    size_t retries_count, retries_room;
+    struct {
+        uint64_t pass, begun_ns;
+        uint32_t request;
+        bool used;
+    } *flights;
+    uint32_t flights_room, in_flight;
+    uint8_t *body, *packed;
+    ZSTD_CCtx *zstd;
+
+    uint64_t begun_ns, ended_ns;
+    uint64_t requests, bytes, sent, acknowledged, rejected, retried, failed;
+    uint64_t codes[20];
+    uint64_t latencies[BUCKETS], latencies_count, latency_max_ns;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
+}
+
+static void latency_note(struct run *run, uint64_t ns)
+{
+    double us = (double)ns / 1000;
+    int bucket = us <= 1 ? 0 : (int)(log2(us) * 16);
+
+    run->latencies[TR_MIN(bucket, BUCKETS - 1)]++;
+    run->latencies_count++;
+    run->latency_max_ns = TR_MAX(run->latency_max_ns, ns);
+}
+
+static double latency_ms(const struct run *run, double share)
+{
+    uint64_t want = (uint64_t)((double)run->latencies_count * share), seen = 0;
+
+    for (int i = 0; i < BUCKETS; i++) {
+        seen += run->latencies[i];
+        if (seen > want)
+            return exp2((double)(i + 1) / 16) / 1000;
+    }
+    return (double)run->latency_max_ns / 1e6;
+}
+
+static void retry_later(struct run *run, uint64_t pass, uint32_t request, uint64_t delay_ns)
+{
+    if (run->retries_count == run->retries_room) {
+        run->retries_room = TR_MAX((size_t)64, 2 * run->retries_room);
+        run->retries = realloc(run->retries, run->retries_room * sizeof(*run->retries));
+        tr_assert(run->retries);
+    }
+    run->retries[run->retries_count++] =
+        (struct pending){.pass = pass, .request = request, .due_ns = now_ns() + TR_MAX(delay_ns, 100 * TR_MS)};
+    run->retried += run->corpus.requests[request].spans_count;
+}
+
+static void answered(void *context, uint64_t tag, const struct client_answer *answer)
+{
+    struct run *run = context;
+    uint32_t request = run->flights[tag].request, spans = run->corpus.requests[request].spans_count;
+    uint64_t pass = run->flights[tag].pass;
+
+    run->flights[tag].used = false;
+    run->in_flight--;
+    run->codes[answer->code < 0 ? 18 : TR_MIN(answer->code, 17)]++;
+    if (answer->code == 0) {
+        latency_note(run, now_ns() - run->flights[tag].begun_ns);
+        run->acknowledged += spans - answer->rejected;
+        run->rejected += answer->rejected;
+        run->passes[pass].fates[request] = answer->rejected ? FATE_FAILED : FATE_ACKNOWLEDGED;
+    } else if (run->options.retry && (answer->code == 14 || (answer->code == 8 && answer->retry_ns))) {
+        retry_later(run, pass, request, answer->retry_ns);
+    } else {
+        run->failed += spans;
+        run->passes[pass].fates[request] = FATE_FAILED;
+    }
+}
+
+static bool pass_begin(struct run *run)
+{
+    struct timespec ts;
+    struct pass *pass;
+
+    if (run->passes_count == run->passes_room) {
+        run->passes_room = TR_MAX(64ull, 2 * run->passes_room);
+        run->passes = realloc(run->passes, run->passes_room * sizeof(*run->passes));
+    }
+    if (!run->passes)
+        return false;
+    pass = &run->passes[run->passes_count];
+    clock_gettime(CLOCK_REALTIME, &ts);
+    pass->delta_ns = ((uint64_t)ts.tv_sec - 1700000000ull) * TR_S;
+    pass->fates = calloc(run->corpus.requests_count, 1);
+    run->passes_count++;
+    run->next = 0;
+    return pass->fates;
+}
+
+static size_t gzip_body(struct run *run, size_t bytes, size_t room)
+{
+    z_stream z = {.next_in = run->body, .avail_in = (uInt)bytes, .next_out = run->packed, .avail_out = (uInt)room};
+
+    tr_assert(deflateInit2(&z, 1, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    tr_assert(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    deflateEnd(&z);
+    return room - z.avail_out;
+}
+
+static void request_send(struct run *run, struct client *client, uint64_t pass, uint32_t request)
+{
+    size_t bytes = run->corpus.requests[request].bytes, room = 2 * bytes + 4096;
+    const uint8_t *body = run->body;
+    uint32_t tag = 0;
+    char *text = NULL;
+
+    while (run->flights[tag].used)
+        tag++;
+    corpus_patch(&run->corpus, request, pass, run->passes[pass].delta_ns, run->body);
+    if (run->options.protocol == CLIENT_JSON) {
+        text = tr_json_out(run->body, bytes, &bytes);
+        tr_assert(text);
+        memcpy(run->body, text, bytes);
+        free(text);
+        room = bytes + 4096;
+    }
+    if (run->options.compression == CLIENT_GZIP) {
+        bytes = gzip_body(run, bytes, room);
+        body = run->packed;
+    } else if (run->options.compression == CLIENT_ZSTD) {
+        bytes = ZSTD_compressCCtx(run->zstd, run->packed, room, run->body, bytes, 1);
+        body = run->packed;
+    }
+    run->flights[tag].used = true;
+    run->flights[tag].pass = pass;
+    run->flights[tag].request = request;
+    run->flights[tag].begun_ns = now_ns();
+    run->in_flight++;
+    run->requests++;
+    run->bytes += bytes;
+    client_send(client, tag, body, bytes);
+}
+
+// The next request, if one is due: a retry, or one of the current pass.
+static bool next_take(struct run *run, uint64_t now, uint64_t *pass, uint32_t *request)
+{
+    for (size_t i = 0; i < run->retries_count; i++) {
+        if (run->retries[i].due_ns > now)
+            continue;
+        *pass = run->retries[i].pass;
+        *request = run->retries[i].request;
+        run->retries[i] = run->retries[--run->retries_count];
+        return true;
+    }
+    if (run->options.rate > 0 && (double)run->sent >= run->options.rate * (double)(now - run->begun_ns) / 1e9)
+        return false;
+    if (run->next == run->corpus.requests_count) {
+        run->sending = run->sending && (!run->options.spans || run->sent < run->options.spans) &&
+                       (!run->options.duration_ns || now - run->begun_ns < run->options.duration_ns);
+        if (!run->sending || !pass_begin(run))
+            return false;
+    }
+    *pass = run->passes_count - 1;
+    *request = run->next++;
+    run->sent += run->corpus.requests[*request].spans_count;
+    return true;
+}
+
+static bool is_done(const struct run *run)
+{
+    return !run->sending && run->next == run->corpus.requests_count && !run->in_flight && !run->retries_count;
+}
+
+static void reopen(struct run *run, uint32_t i)
+{
+    client_close(run->clients[i]);
+    run->clients[i] = client_open(&run->client);
+}
+
+static int run_loop(struct run *run)
+{
+    struct pollfd fds[CONNECTIONS_MAX];
+    uint32_t count = run->options.connections, turn = 0;
+    uint64_t lost_since = 0;
+
+    run->begun_ns = now_ns();
+    run->sending = true;
+    run->next = run->corpus.requests_count;
+    while (!is_done(run)) {
+        uint64_t now = now_ns(), pass;
+        bool any = false, alive = false;
+        uint32_t request;
+
+        for (uint32_t k = 0; k < count; k++) {
+            uint32_t i = (turn + k) % count;
+
+            if (!run->clients[i])
+                run->clients[i] = client_open(&run->client);
+            if (!run->clients[i])
+                continue;
+            alive = true;
+            while (client_ready(run->clients[i]) && next_take(run, now, &pass, &request)) {
+                request_send(run, run->clients[i], pass, request);
+                any = true;
+            }
+            if (!client_poll(run->clients[i]))
+                reopen(run, i);
+        }
+        turn++;
+        lost_since = alive ? 0 : lost_since ? lost_since : now;
+        if (lost_since && now - lost_since > 10 * TR_S) {
+            fprintf(stderr, "tailgen: can't connect to %s\n", run->options.to);
+            return 1;
+        }
+        if (any)
+            continue;
+        for (uint32_t i = 0; i < count; i++)
+            fds[i] = (struct pollfd){.fd = run->clients[i] ? client_fd(run->clients[i]) : -1,
+                                     .events = (short)(POLLIN | (run->clients[i] && client_wants_write(run->clients[i])
+                                                                     ? POLLOUT
+                                                                     : 0))};
+        poll(fds, count, 1);
+    }
+    run->ended_ns = now_ns();
+    return 0;
+}
+
+static void truth_trace(struct run *run, FILE *out, uint64_t pass, uint32_t number, const char *hashes)
+{
+    const struct corpus_trace *trace = &run->corpus.traces[number];
+    uint8_t id[16];
+
+    corpus_trace_id(&run->corpus, number, pass, id);
+    fputs("{\"id\": \"", out);
+    for (int i = 0; i < 16; i++)
+        fprintf(out, "%02x", id[i]);
+    fprintf(out, "\", \"spans\": %u, \"error\": %s, \"duration_ns\": %llu, \"root\": \"%s\", \"touched\": %s%s%s%s}\n",
+            trace->spans, trace->error ? "true" : "false", (unsigned long long)trace->duration_ns, trace->root,
+            trace->touched ? "true" : "false", hashes ? ", \"hashes\": [" : "", hashes ? hashes : "", hashes ? "]" : "");
+}
+
+// Each trace whose spans were all acknowledged; its spans' hashes from the bodies as they were sent.
+static int truth_write(struct run *run)
+{
+    uint32_t traces = run->corpus.traces_count;
+    uint32_t *missing = calloc(traces, sizeof(*missing));
+    char **hashes = calloc(traces, sizeof(*hashes));
+    FILE *out = fopen(run->options.truth, "w");
+
+    if (!out || !missing || !hashes) {
+        fprintf(stderr, "tailgen: %s: %s\n", run->options.truth, strerror(errno));
+        return 1;
+    }
+    for (uint64_t pass = 0; pass < run->passes_count; pass++) {
+        memset(missing, 0, traces * sizeof(*missing));
+        for (uint32_t r = 0; r < run->corpus.requests_count; r++) {
+            const struct corpus_request *request = &run->corpus.requests[r];
+
+            if (run->options.truth_hash)
+                corpus_patch(&run->corpus, r, pass, run->passes[pass].delta_ns, run->body);
+            for (uint32_t s = 0; s < request->spans_count; s++) {
+                const struct corpus_span *span = &request->spans[s];
+                uint8_t digest[32];
+                char *text;
+
+                missing[span->trace] += run->passes[pass].fates[r] != FATE_ACKNOWLEDGED;
+                if (!run->options.truth_hash)
+                    continue;
+                if (!hashes[span->trace])
+                    hashes[span->trace] = calloc(run->corpus.traces[span->trace].spans, 70);
+                text = hashes[span->trace] + strlen(hashes[span->trace]);
+                SHA256(run->body + span->offset, span->bytes, digest);
+                text += sprintf(text, text > hashes[span->trace] ? ", \"" : "\"");
+                for (int i = 0; i < 32; i++)
+                    text += sprintf(text, "%02x", digest[i]);
+                sprintf(text, "\"");
+            }
+        }
+        for (uint32_t t = 0; t < traces; t++) {
+            if (!missing[t])
+                truth_trace(run, out, pass, t, hashes[t]);
+            if (hashes[t])
+                hashes[t][0] = '\0';
+        }
+    }
+    for (uint32_t t = 0; t < traces; t++)
+        free(hashes[t]);
+    free(hashes);
+    free(missing);
+    return fclose(out) != 0;
+}
+
+static void report(const struct run *run)
+{
+    static const char *const codes[] = {"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+                                        "6", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "9", "ABORTED", "11",
+                                        "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "15", "UNAUTHENTICATED", "other",
+                                        "connection"};
+    double seconds = (double)(run->ended_ns - run->begun_ns) / 1e9;
+    struct rusage usage;
+    double cpu;
+
+    getrusage(RUSAGE_SELF, &usage);
+    cpu = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
+          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    printf(run->options.json ? "{\"spans_sent\": %llu, \"spans_acknowledged\": %llu, \"spans_rejected\": %llu, "
+                               "\"spans_retried\": %llu, \"spans_failed\": %llu, \"requests\": %llu, \"bytes\": %llu, "
+                               "\"seconds\": %.3f, \"spans_per_s\": %.0f, \"cpu_s\": %.3f, \"p50_ms\": %.3f, "
+                               "\"p90_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"codes\": {"
+                             : "spans: %llu sent, %llu acknowledged, %llu rejected, %llu sent again, %llu failed\n"
+                               "requests: %llu, %llu bytes in %.3f s: %.0f spans/s, %.3f s of CPU\n"
+                               "latency: p50 %.3f ms, p90 %.3f ms, p99 %.3f ms, most %.3f ms\n",
+           (unsigned long long)run->sent, (unsigned long long)run->acknowledged, (unsigned long long)run->rejected,
+           (unsigned long long)run->retried, (unsigned long long)run->failed, (unsigned long long)run->requests,
+           (unsigned long long)run->bytes, seconds, (double)run->acknowledged / seconds, cpu, latency_ms(run, 0.5),
+           latency_ms(run, 0.9), latency_ms(run, 0.99), (double)run->latency_max_ns / 1e6);
+    for (size_t i = 0, first = 1; i < TR_NELEMS(codes); i++) {
+        if (!run->codes[i])
+            continue;
+        if (run->options.json)
+            printf("%s\"%s\": %llu", first ? "" : ", ", codes[i], (unsigned long long)run->codes[i]);
+        else
+            printf("answers: %s %llu\n", codes[i], (unsigned long long)run->codes[i]);
+        first = 0;
+    }
+    if (run->options.json)
+        puts("}}");
+}
+
+static const char help[] =
+    "usage: tailgen --to HOST:PORT [OPTION]...\n"
+    "  --protocol grpc|http|json     (grpc)\n"
+    "  --compression none|gzip|zstd  (none)\n"
+    "  --connections N --streams N   connections (4), requests in flight on each (8; HTTP/1.1: 1)\n"
+    "  --batch N                     spans a request (100)\n"
+    "  --rate N                      spans/s; 0: as fast as it goes (0)\n"
+    "  --duration 10s  --spans N     when to stop, at the end of a pass (10s)\n"
+    "  --seed N  --services N        what to send (1, 40)\n"
+    "  --error-rate P --slow-rate P  shares of the traces, in percent (2, 1)\n"
+    "  --unknown-fields P            share of spans with unknown fields, in percent (0)\n"
+    "  --shuffle                     spans of a service in any order\n"
+    "  --no-retry                    do not send again what was UNAVAILABLE\n"
+    "  --truth FILE [--truth-hash]   a JSON line for each trace that was acknowledged whole\n"
+    "  --json                        the report as JSON\n";
+
+static int choose(const char *text, const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(text, names[i]) == 0)
+            return i;
+    fprintf(stderr, "tailgen: %s: unknown\n%s", text, help);
+    exit(2);
+}
+
+static void options_parse(struct options *o, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"to", 1, NULL, 't'},         {"protocol", 1, NULL, 'p'},  {"compression", 1, NULL, 'z'},
+        {"connections", 1, NULL, 'c'}, {"streams", 1, NULL, 'm'},   {"batch", 1, NULL, 'b'},
+        {"rate", 1, NULL, 'r'},       {"duration", 1, NULL, 'd'},  {"spans", 1, NULL, 'n'},
+        {"seed", 1, NULL, 's'},       {"services", 1, NULL, 'S'},  {"error-rate", 1, NULL, 'e'},
+        {"slow-rate", 1, NULL, 'l'},  {"unknown-fields", 1, NULL, 'u'}, {"shuffle", 0, NULL, 'x'},
+        {"no-retry", 0, NULL, 'R'},   {"truth", 1, NULL, 'T'},     {"truth-hash", 0, NULL, 'H'},
+        {"json", 0, NULL, 'j'},       {"device", 1, NULL, 'D'},    {"help", 0, NULL, 'h'},
+        {0}};
+    static const char *const protocols[] = {"grpc", "http", "json"}, *const compressions[] = {"none", "gzip", "zstd"};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (option) {
+        case 't':
+            o->to = optarg;
+            break;
+        case 'p':
+            o->protocol = (enum client_protocol)choose(optarg, protocols, 3);
+            break;
+        case 'z':
+            o->compression = (enum client_compression)choose(optarg, compressions, 3);
+            break;
+        case 'c':
+            o->connections = (uint32_t)TR_MIN(strtoul(optarg, NULL, 10), (unsigned long)CONNECTIONS_MAX);
+            break;
+        case 'm':
+            o->streams = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'b':
+            o->batch = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'r':
+            o->rate = strtod(optarg, NULL);
+            break;
+        case 'd':
+            if (tr_duration_parse(optarg, &o->duration_ns) < 0) {
+                fprintf(stderr, "tailgen: --duration %s: is not a duration\n", optarg);
+                exit(2);
+            }
+            break;
+        case 'n':
+            o->spans = strtoull(optarg, NULL, 10);
+            break;
+        case 's':
+            o->seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'S':
+            o->corpus.services = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'e':
+            o->corpus.error_rate = strtod(optarg, NULL) / 100;
+            break;
+        case 'l':
+            o->corpus.slow_rate = strtod(optarg, NULL) / 100;
+            break;
+        case 'u':
+            o->corpus.unknown_rate = strtod(optarg, NULL) / 100;
+            break;
+        case 'x':
+            o->corpus.shuffle = true;
+            break;
+        case 'R':
+            o->retry = false;
+            break;
+        case 'T':
+            o->truth = optarg;
+            break;
+        case 'H':
+            o->truth_hash = true;
+            break;
+        case 'j':
+            o->json = true;
+            break;
+        case 'D':
+            fprintf(stderr, "tailgen: --device: DPDK devices are not in this version\n");
+            exit(2);
+        case 'h':
+            fputs(help, stdout);
+            exit(0);
+        default:
+            fputs(help, stderr);
+            exit(2);
+        }
+    }
+    if (!o->to || !o->connections || !o->streams || !o->batch || !o->corpus.services) {
+        fputs(help, stderr);
+        exit(2);
+    }
+}
+
+static bool address_find(struct run *run)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    const char *colon = strrchr(run->options.to, ':');
+    char host[256];
+    size_t bytes = colon ? (size_t)(colon - run->options.to) : 0;
+    const char *from = run->options.to;
+
+    if (!colon || bytes >= sizeof(host))
+        return false;
+    if (bytes > 1 && from[0] == '[' && from[bytes - 1] == ']') {
+        from++;
+        bytes -= 2;
+    }
+    snprintf(host, sizeof(host), "%.*s", (int)bytes, from);
+    if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+        return false;
+    memcpy(&run->client.to, found->ai_addr, found->ai_addrlen);
+    run->client.to_bytes = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static struct run run;
+    struct options *o = &run.options;
+    size_t largest = 0;
+    int rc;
+
+    *o = (struct options){.connections = 4,
+                          .streams = 8,
+                          .batch = 100,
+                          .seed = 1,
+                          .retry = true,
+                          .corpus = {.services = 40, .error_rate = 0.02, .slow_rate = 0.01}};
+    options_parse(o, argc, argv);
+    if (!o->duration_ns && !o->spans)
+        o->duration_ns = 10 * TR_S;
+    o->corpus.seed = o->seed;
+    o->corpus.batch = o->batch;
+    o->corpus.spans = (uint32_t)(o->spans ? TR_MIN(o->spans, 50000ull) : 20000);
+    if (corpus_make(&run.corpus, &o->corpus) < 0)
+        return 1;
+    for (uint32_t i = 0; i < run.corpus.requests_count; i++)
+        largest = TR_MAX(largest, run.corpus.requests[i].bytes);
+    run.body = malloc(8 * largest + 65536);
+    run.packed = malloc(8 * largest + 65536);
+    run.zstd = ZSTD_createCCtx();
+    run.flights_room = o->connections * o->streams;
+    run.flights = calloc(run.flights_room, sizeof(*run.flights));
+    run.client = (struct client_options){.protocol = o->protocol,
+                                         .compression = o->compression,
+                                         .streams = o->streams,
+                                         .context = &run,
+                                         .answered = answered};
+    if (!address_find(&run)) {
+        fprintf(stderr, "tailgen: --to %s: is not HOST:PORT\n", o->to);
+        return 2;
+    }
+    rc = run_loop(&run);
+    if (rc == 0 && o->truth)
+        rc = truth_write(&run);
+    if (rc == 0)
+        report(&run);
+    for (uint32_t i = 0; i < o->connections; i++)
+        if (run.clients[i])
+            client_close(run.clients[i]);
+    for (uint64_t i = 0; i < run.passes_count; i++)
+        free(run.passes[i].fates);
+    free(run.passes);
+    free(run.retries);
+    free(run.flights);
+    free(run.body);
+    free(run.packed);
+    ZSTD_freeCCtx(run.zstd);
+    corpus_free(&run.corpus);
+    return rc;
+}
