@@ -160,8 +160,17 @@ static void head_done(struct conn *conn, char *head, size_t bytes)
         conn_abort(conn, &conn->http->counters.closed_memory);
         return;
     }
-    if (!h1_head_parse(req, head, bytes)) {
+    switch (h1_head_parse(req, head, bytes)) {
+    case H1_HEAD_GOOD:
+        break;
+    case H1_HEAD_MALFORMED:
         bad_request(conn, 400, "malformed request\n");
+        return;
+    case H1_HEAD_NOT_HTTP: // an answer in a language that the other side doesn't speak helps nobody
+        tr_count(&conn->http->counters.closed_malformed, 1);
+        conn->current = NULL;
+        req_close(req);
+        conn_close(conn);
         return;
     }
     conn->body_left = req->content_length > 0 ? (uint64_t)req->content_length : 0;
@@ -190,6 +199,10 @@ static size_t head_input(struct conn *conn, const uint8_t *data, size_t bytes)
 
     if (!before && (*data == '\r' || *data == '\n'))
         return 1; // empty lines before a request line are passed over
+    if (!before && (*data < 'A' || *data > 'Z')) {
+        bad_request(conn, 400, "not HTTP\n"); // TLS, most likely
+        return bytes;
+    }
     if (!part || !head_keep(conn, data, part, most + 4)) {
         bad_request(conn, 431, "the header block is too large\n");
         return bytes;

@@ -107,7 +107,7 @@ static bool header_line(struct req *req, char *line, size_t bytes, bool *chunked
 }
 
 // The block without its empty last line. A chunked body has content_length -2.
-bool h1_head_parse(struct req *req, char *head, size_t bytes)
+enum h1_head h1_head_parse(struct req *req, char *head, size_t bytes)
 {
     bool first = true, chunked = false;
 
@@ -116,16 +116,18 @@ bool h1_head_parse(struct req *req, char *head, size_t bytes)
         size_t line = end ? (size_t)(end - head) : 0;
 
         if (!end || memchr(head, '\n', line) || memchr(head, '\0', line))
-            return false;
-        if (first ? !request_line(req, head, line) : !header_line(req, head, line, &chunked))
-            return false;
+            return H1_HEAD_MALFORMED;
+        if (first && !request_line(req, head, line))
+            return H1_HEAD_NOT_HTTP;
+        if (!first && !header_line(req, head, line, &chunked))
+            return H1_HEAD_MALFORMED;
         first = false;
         head += line + 2;
         bytes -= line + 2;
     }
     if (chunked && req->content_length >= 0)
-        return false; // both: the classic way to smuggle a request
+        return H1_HEAD_MALFORMED; // both: the classic way to smuggle a request
     if (chunked)
         req->content_length = -2;
-    return !first;
+    return first ? H1_HEAD_NOT_HTTP : H1_HEAD_GOOD;
 }

@@ -11,6 +11,37 @@ static struct req *req_of(nghttp2_session *session, int32_t stream_id)
     return nghttp2_session_get_stream_user_data(session, stream_id);
 }
 
+// A request on an id below one that was used is an error only if that id was passed over; on one that was used it
+// may be the end of a request that we have answered and reset. nghttp2 ignores both. Source: RFC 9113, 5.1.1.
+static int begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user)
+{
+    struct conn *conn = user;
+    int32_t id = head->stream_id, last = conn->last_stream_id;
+
+    if (head->type != NGHTTP2_HEADERS || !(id & 1))
+        return 0;
+    if (id > last) {
+        int32_t next = last ? last + 2 : 1;
+
+        if (id > next) {
+            uint32_t row = conn->skipped_count++ % TR_NELEMS(conn->skipped);
+
+            conn->skipped[row].from = next;
+            conn->skipped[row].to = id - 2;
+        }
+        conn->last_stream_id = id;
+        return 0;
+    }
+    for (uint32_t i = 0; i < TR_MIN(conn->skipped_count, (uint32_t)TR_NELEMS(conn->skipped)); i++) {
+        if (id >= conn->skipped[i].from && id <= conn->skipped[i].to) {
+            tr_count(&conn->http->counters.closed_malformed, 1);
+            h2_goaway(conn, NGHTTP2_PROTOCOL_ERROR);
+            return 0;
+        }
+    }
+    return 0;
+}
+
 static int begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct conn *conn = user;
@@ -163,6 +194,7 @@ int h2_callbacks_create(struct tr_http *http)
     http->mem = (nghttp2_mem){&http->slab, slab_malloc, slab_free, slab_calloc, slab_realloc};
     if (nghttp2_session_callbacks_new(&http->callbacks) || nghttp2_option_new(&http->h2_options))
         return -ENOMEM;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(http->callbacks, begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(http->callbacks, begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(http->callbacks, header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(http->callbacks, frame_received);

@@ -96,6 +96,11 @@ struct conn {
     size_t unsent_bytes;
     uint64_t flood_since_ns, resets, control_frames;
     bool goaway_sent, needs_send;
+    int32_t last_stream_id;
+    struct {
+        int32_t from, to;
+    } skipped[8]; // ids passed over by later ones, which closed them: the last few
+    uint32_t skipped_count;
 
     // HTTP/1.1.
     enum h1_state state;
@@ -175,7 +180,8 @@ int h2_callbacks_create(struct tr_http *http);
 void conn_abort(struct conn *conn, uint64_t *counter);
 void conn_close(struct conn *conn);
 
-// h1_parse.c: a request line and header lines, strictly. Returns false: malformed.
-bool h1_head_parse(struct req *req, char *head, size_t bytes);
+// h1_parse.c: a request line and header lines, strictly.
+enum h1_head { H1_HEAD_GOOD, H1_HEAD_MALFORMED, H1_HEAD_NOT_HTTP };
+enum h1_head h1_head_parse(struct req *req, char *head, size_t bytes);
 
 #endif
