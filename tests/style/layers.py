@@ -26,6 +26,8 @@ for path in sorted((root / "lib").rglob("*.[ch]")):
             faults.append(f"{path}:{number}: {target} needs an EAL; only port/dpdk may include it")
 for folder in ("lib", "app", "tools", "perf", "tests"):
     for path in sorted((root / folder).rglob("*")):
+        if {"node_modules", ".venv"} & set(path.parts):
+            continue
         if path.suffix in (".c", ".h", ".py") and "SPDX-License-Identifier" not in path.read_text()[:300]:
             faults.append(f"{path}: no SPDX-License-Identifier line")
 print("\n".join(faults) or "layers: clean")
