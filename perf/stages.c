@@ -6,8 +6,8 @@
 // spans each, the quickstart's policies and rules, a tenth of the traces kept. Time passes so that --traces of them
 // (1,000,000) are live at once. What is measured begins when the table has filled and the first are being decided.
 //
-// memcpy and journal read bodies that were made 1,024 bodies (40 MB) ago, out of the caches next to the core, as what a
-// NIC wrote would be. Each into a ring of its own, of the same size.
+// memcpy and journal read bodies that were made 4,096 bodies (150 MB) ago, out of memory, as what a NIC wrote into a
+// large pool is. Each writes into a ring of its own, of the same size.
 #include <getopt.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -20,7 +20,7 @@
 #define BATCH       100
 #define TRACE_SPANS 10
 #define BODIES      512  // different ones, sent over and over with new ids
-#define AHEAD       1024 // bodies that lie ready: as much as a NIC would have written since they were last touched
+#define AHEAD       4096 // bodies that lie ready, in more memory than the caches hold
 
 struct body {
     uint8_t bytes[64 * 1024];

@@ -66,6 +66,17 @@ static bool group_of(struct tr_lcore *lcore, struct tr_context *context, const u
     return true;
 }
 
+// A span that is to be emitted has lain in memory for decision_wait: call for its lines, and go on with one that was
+// called for a little earlier.
+static void span_call(struct tr_lcore *lcore, const struct tr_emit_span *emit)
+{
+    const uint8_t *span = tr_ringfile_at(&lcore->journal.ring, emit->position);
+
+    for (uint32_t at = 0; at < TR_MIN(emit->bytes, 512u); at += TR_CACHE_LINE)
+        __builtin_prefetch(span + at);
+    __builtin_prefetch(tr_journal_context(&lcore->journal, emit->context));
+}
+
 static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, uint16_t policy)
 {
     const struct tr_attr_set *attrs = lcore->walker.epoch->attrs;
@@ -99,18 +110,42 @@ too_large:
     tr_count(&lcore->counters.emit_too_large, 1);
 }
 
-// Handle a class 2 message. Returns the bytes of the spans it was about.
+static void ahead_emit(struct tr_lcore *lcore)
+{
+    struct tr_emit_ahead *ahead = &lcore->ahead;
+    uint32_t at = ahead->begin++ % TR_EMITS_AHEAD;
+
+    span_emit(lcore, &ahead->spans[at], ahead->policies[at]);
+}
+
+// Emit what was called for. Before anything that says "done": an acknowledgement, the end of a turn.
+void tr_lcore_emit_flush(struct tr_lcore *lcore)
+{
+    while (lcore->ahead.begin < lcore->ahead.end)
+        ahead_emit(lcore);
+}
+
+// Handle a class 2 message. Returns the bytes of the spans it is about.
 size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_message *message)
 {
+    struct tr_emit_ahead *ahead = &lcore->ahead;
     size_t bytes = 0;
 
     if (message->any.kind == TR_MESSAGE_ACK) {
+        tr_lcore_emit_flush(lcore);
         tr_tail_acknowledged(lcore, owner,
                              tr_position_extend(message->emit.position, lcore->journal.ring.head));
         return 0;
     }
     for (uint32_t i = 0; i < message->emit.spans; i++) {
-        span_emit(lcore, &message->emit.span[i], message->emit.policy);
+        uint32_t at;
+
+        if (ahead->end - ahead->begin == TR_EMITS_AHEAD)
+            ahead_emit(lcore);
+        at = ahead->end++ % TR_EMITS_AHEAD;
+        ahead->spans[at] = message->emit.span[i];
+        ahead->policies[at] = message->emit.policy;
+        span_call(lcore, &ahead->spans[at]);
         bytes += message->emit.span[i].bytes;
     }
     return bytes;
@@ -136,5 +171,6 @@ size_t tr_lcore_emit(struct tr_lcore *lcore, size_t budget)
             work += got;
         } while (got == TR_NELEMS(messages) && done < share);
     }
+    tr_lcore_emit_flush(lcore);
     return work;
 }

@@ -85,6 +85,14 @@ struct tr_walker {
     struct tr_burst bursts[TR_LCORES_MAX];
 };
 
+// Spans to emit whose lines were called for; in order.
+#define TR_EMITS_AHEAD 8u
+struct tr_emit_ahead {
+    uint32_t begin, end; // count up
+    struct tr_emit_span spans[TR_EMITS_AHEAD];
+    uint16_t policies[TR_EMITS_AHEAD];
+};
+
 // The last spans that the walk rejected and whose trace id could be read, for `traces why`.
 #define TR_REJECTS 1024
 struct tr_reject {
@@ -119,6 +127,7 @@ struct tr_lcore {
     union tr_message held_back[TR_LCORES_MAX][TR_BURST]; // class 1 that the owner could not take yet
     uint32_t held_back_count[TR_LCORES_MAX];
     uint64_t wake; // bit n: lcore n was sent something this turn
+    struct tr_emit_ahead ahead;
     struct tr_reject rejects[TR_REJECTS]; // a ring
     uint64_t rejects_count;
 
@@ -182,6 +191,7 @@ uint32_t tr_lcore_class1(struct tr_lcore *lcore, uint32_t origin, const union tr
 
 // emit.c: class 2 in, kept spans to the outbox.
 size_t tr_lcore_emit(struct tr_lcore *lcore, size_t budget);
+void tr_lcore_emit_flush(struct tr_lcore *lcore);
 size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_message *message);
 
 // tail.c: what of the journal may go.

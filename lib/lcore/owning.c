@@ -125,6 +125,7 @@ size_t tr_lcore_own(struct tr_lcore *lcore)
         if (origin != self)
             work += origin_receive(lcore, origin);
     work += tr_owner_poll(lcore->owner, lcore->now, wall_ns, DECIDE_SPANS);
+    tr_lcore_emit_flush(lcore);
     tr_store_release(&lcore->mesh->peers[self].epoch_oldest, tr_owner_epoch_oldest(lcore->owner));
     return work;
 }

@@ -57,6 +57,7 @@ bool tr_lcore_flush(struct tr_lcore *lcore)
         }
         burst->count = burst->sent = 0;
     }
+    tr_lcore_emit_flush(lcore); // of late spans of our own
     return all;
 }
 
