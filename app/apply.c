@@ -153,7 +153,7 @@ int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct
     if (daemon->doc != daemon->doc_start)
         tr_options_free(daemon->doc);
     daemon->doc = doc;
-    daemon->config = config;
+    tr_store_release(&daemon->config, config); // the main thread reads drain_timeout
     daemon->applied_wall_ns = tr_clock_wall_ns();
     tr_log(TR_LOG_INFO, "config.applied", "epoch=%u", epoch->number);
     return 0;

@@ -271,11 +271,12 @@ static void drain_lcores(struct tr_daemon *daemon, uint64_t deadline)
 
 void tr_daemon_stop(struct tr_daemon *daemon)
 {
-    uint64_t deadline = tr_clock_ns() + daemon->config->drain_timeout_ns;
+    const struct tr_config *config = tr_load_acquire(&daemon->config);
+    uint64_t deadline = tr_clock_ns() + config->drain_timeout_ns;
     uint64_t evicted = 0;
 
     tr_log(TR_LOG_INFO, "daemon.draining", "timeout_s=%llu",
-           (unsigned long long)(daemon->config->drain_timeout_ns / TR_S));
+           (unsigned long long)(config->drain_timeout_ns / TR_S));
     tr_store_relaxed(&daemon->draining, true);
     drain_lcores(daemon, deadline);
     for (size_t i = 0; i < daemon->backends_count; i++)

@@ -178,7 +178,8 @@ size_t tr_kernel_port_accept(struct tr_kernel_port *port, size_t index, size_t m
         handoff = &port->handoffs[least_loaded(port)];
         pthread_mutex_lock(&handoff->lock);
         if (handoff->count < HANDOFF_MAX) {
-            handoff->fds[handoff->count++] = fd;
+            handoff->fds[handoff->count] = fd;
+            tr_store_relaxed(&handoff->count, handoff->count + 1); // looked at without the lock
             __atomic_add_fetch(&handoff->load, 1, __ATOMIC_RELAXED);
             taken = true;
         }
