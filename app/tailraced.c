@@ -12,6 +12,7 @@ static void usage(FILE *out)
     fputs("usage: tailraced -c FILE [--check]\n"
           "  -c, --config FILE   the config\n"
           "      --check         check it, say what it comes to, and end\n"
+          "      --reference     every option of the config, as Markdown\n"
           "      --version\n",
           out);
 }
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"check", no_argument, NULL, 'k'},
+                                            {"reference", no_argument, NULL, 'r'},
                                             {"version", no_argument, NULL, 'v'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
@@ -87,6 +89,9 @@ int main(int argc, char **argv)
         case 'k':
             only_check = true;
             break;
+        case 'r':
+            tr_options_document(&tr_config_table, stdout);
+            return 0;
         case 'v':
             puts("tailraced " TR_VERSION);
             return 0;
