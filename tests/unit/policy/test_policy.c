@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each policy type, from YAML to a verdict, through the very walk that runs on spans.
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/pb.h"
+#include "policy/policy.h"
+
+static struct tr_policy_set *set;
+static struct tr_policy_counters counters[16];
+static struct tr_error error;
+
+static int compile(const char *policies, const struct tr_policy_set *previous, uint32_t epoch)
+{
+    struct tr_options_doc *doc;
+    char text[2048];
+    int rc;
+
+    memset(&error, 0, sizeof(error));
+    snprintf(text, sizeof(text), "policies:\n%s\n", policies);
+    rc = tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &doc, &error);
+    if (rc < 0)
+        return rc;
+    rc = tr_policy_set_compile(tr_options_struct(doc), previous, epoch, &set, &error);
+    tr_options_free(doc);
+    return rc;
+}
+
+static int reset(void **state)
+{
+    memset(counters, 0, sizeof(counters));
+    set = NULL;
+    return 0;
+}
+
+static int release(void **state)
+{
+    tr_policy_set_free(set);
+    return 0;
+}
+
+struct span {
+    const char *key, *value;
+    int status;
+    uint64_t start_ns, end_ns;
+};
+
+// A trace of these spans, walked with the set's plan.
+static struct tr_trace trace_of(const struct tr_policy_set *with, const struct span *spans, size_t count)
+{
+    struct tr_trace trace = {.trace_id = {1, 2, 3}, .epoch = with->epoch};
+
+    for (size_t i = 0; i < count; i++) {
+        uint8_t bytes[512], pair[256], any[128], *p = bytes, *q, *a;
+        struct tr_walk_span walked;
+        struct tr_bits bits = {{0}};
+
+        p = tr_pb_put_bytes(p, 1, trace.trace_id, 16);
+        p = tr_pb_put_bytes(p, 2, "\1\2\3\4\5\6\7\10", 8);
+        p = tr_pb_put_fixed64(p, 7, spans[i].start_ns);
+        p = tr_pb_put_fixed64(p, 8, spans[i].end_ns);
+        if (spans[i].key) {
+            a = tr_pb_put_bytes(any, 1, spans[i].value, strlen(spans[i].value));
+            q = tr_pb_put_bytes(pair, 1, spans[i].key, strlen(spans[i].key));
+            q = tr_pb_put_bytes(q, 2, any, (size_t)(a - any));
+            p = tr_pb_put_bytes(p, 9, pair, (size_t)(q - pair));
+        }
+        if (spans[i].status) {
+            uint8_t status[2] = {0x18, (uint8_t)spans[i].status};
+
+            p = tr_pb_put_bytes(p, 15, status, 2);
+        }
+        assert_int_equal(tr_walk_span(&with->plan, bytes, (uint32_t)(p - bytes), &walked, &bits), TR_WALK_OK);
+        for (int w = 0; w < TR_PREDICATE_WORDS_MAX; w++)
+            trace.bits[w] |= bits.word[w];
+        trace.spans++;
+        trace.start_ns = trace.start_ns ? TR_MIN(trace.start_ns, walked.start_ns) : walked.start_ns;
+        trace.end_ns = TR_MAX(trace.end_ns, walked.end_ns);
+    }
+    return trace;
+}
+
+static bool keeps(const struct span *spans, size_t count)
+{
+    struct tr_trace trace = trace_of(set, spans, count);
+    uint16_t policy;
+
+    return tr_policy_set_decide(set, &trace, counters, &policy) == TR_ANSWER_KEEP;
+}
+
+#define KEEPS(...) keeps((const struct span[]){__VA_ARGS__}, TR_NELEMS(((const struct span[]){__VA_ARGS__})))
+#define POLICY(name, type, options) "- {name: " name ", type: " type ", " type ": {" options "}}\n"
+
+static void status_code(void **state)
+{
+    assert_int_equal(compile(POLICY("e", "status_code", "status_codes: [ERROR]"), NULL, 1), 0);
+    assert_true(KEEPS({.status = 0}, {.status = 2}));
+    assert_false(KEEPS({.status = 0}, {.status = 1}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("u", "status_code", "status_codes: [UNSET, OK]"), NULL, 1), 0);
+    assert_true(KEEPS({.status = 0}));
+    assert_true(KEEPS({.status = 1}));
+    assert_false(KEEPS({.status = 2}));
+}
+
+static void latency_is_in_whole_milliseconds_and_above_the_threshold(void **state)
+{
+    assert_int_equal(compile(POLICY("s", "latency", "threshold_ms: 100"), NULL, 1), 0);
+    assert_false(KEEPS({.start_ns = TR_S, .end_ns = TR_S + 100 * TR_MS + 999999}));
+    assert_true(KEEPS({.start_ns = TR_S, .end_ns = TR_S + 101 * TR_MS}));
+    // From the earliest start to the latest end, whichever spans they are of.
+    assert_true(KEEPS({.start_ns = TR_S + 90 * TR_MS, .end_ns = TR_S + 120 * TR_MS},
+                      {.start_ns = TR_S, .end_ns = TR_S + 10 * TR_MS}));
+    assert_false(KEEPS({.start_ns = TR_S, .end_ns = 0}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("s", "latency", "threshold_ms: 100, upper_threshold_ms: 200"), NULL, 1), 0);
+    assert_true(KEEPS({.start_ns = TR_S, .end_ns = TR_S + 200 * TR_MS}));
+    assert_false(KEEPS({.start_ns = TR_S, .end_ns = TR_S + 201 * TR_MS}));
+}
+
+// Which of these ids the Collector's sampler (FNV-1a, its default salt) keeps at 10 %: 16 bytes of n each.
+static void probabilistic_keeps_the_traces_that_the_collector_keeps(void **state)
+{
+    unsigned kept = 0;
+
+    assert_int_equal(compile(POLICY("p", "probabilistic", "sampling_percentage: 10"), NULL, 1), 0);
+    for (unsigned n = 0; n < 256; n++) {
+        struct tr_trace trace = {.epoch = 1};
+        uint64_t hash = 0xcbf29ce484222325ull;
+        uint16_t policy;
+        bool want;
+
+        memset(trace.trace_id, (int)n, 16);
+        for (const char *c = "default-hash-seed"; *c; c++)
+            hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
+        for (int i = 0; i < 16; i++)
+            hash = (hash ^ (uint8_t)n) * 0x100000001b3ull;
+        want = hash <= 1844674407370955264ull; // what Go's big.Float makes of a tenth of 2^64 - 1
+        assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy) == TR_ANSWER_KEEP, want);
+        kept += want;
+    }
+    assert_in_range(kept, 5, 60);
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("p", "probabilistic", "sampling_percentage: 100"), NULL, 1), 0);
+    assert_true(KEEPS({.status = 0}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("p", "probabilistic", "sampling_percentage: 0"), NULL, 1), 0);
+    assert_false(KEEPS({.status = 0}));
+}
+
+static void string_attribute_and_its_negation(void **state)
+{
+    assert_int_equal(compile(POLICY("t", "string_attribute", "key: tier, values: [gold, silver, \"\"]"), NULL, 1), 0);
+    assert_true(KEEPS({.key = "tier", .value = "gold"}));
+    assert_true(KEEPS({.key = "tier", .value = "tin"}, {.key = "tier", .value = "silver"}));
+    assert_false(KEEPS({.key = "tier", .value = "golden"}));
+    assert_false(KEEPS({.key = "tier", .value = ""}));
+    assert_false(KEEPS({.key = "other", .value = "gold"}));
+    tr_policy_set_free(set);
+    assert_int_equal(
+        compile(POLICY("t", "string_attribute", "key: tier, values: [gold], invert_match: true"), NULL, 1), 0);
+    assert_false(KEEPS({.key = "tier", .value = "tin"}, {.key = "tier", .value = "gold"}));
+    assert_true(KEEPS({.key = "tier", .value = "tin"}));
+    assert_true(KEEPS({.status = 0}));
+}
+
+static void and_wants_all(void **state)
+{
+    static const char policies[] =
+        "- name: both\n  type: and\n  and:\n    and_sub_policy:\n"
+        "    - {name: a, type: status_code, status_code: {status_codes: [ERROR]}}\n"
+        "    - {name: b, type: string_attribute, string_attribute: {key: tier, values: [gold]}}\n";
+
+    assert_int_equal(compile(policies, NULL, 1), 0);
+    assert_false(KEEPS({.status = 2}));
+    assert_false(KEEPS({.key = "tier", .value = "gold"}));
+    assert_true(KEEPS({.status = 2}, {.key = "tier", .value = "gold"})); // on different spans: the trace has both
+}
+
+static void policies_count_what_each_did(void **state)
+{
+    uint16_t policy = 99;
+    struct tr_trace trace;
+
+    assert_int_equal(compile("- {name: all, type: always_sample}\n" POLICY("e", "status_code", "status_codes: [ERROR]"),
+                             NULL, 1),
+                     0);
+    trace = trace_of(set, (const struct span[]){{.status = 2}}, 1);
+    assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_KEEP);
+    assert_int_equal(policy, 0);
+    trace = trace_of(set, (const struct span[]){{.status = 0}}, 1);
+    tr_policy_set_decide(set, &trace, counters, &policy);
+    assert_int_equal(counters[0].traces_seen, 2);
+    assert_int_equal(counters[0].traces_kept, 2);
+    assert_int_equal(counters[0].traces_kept_alone, 1);
+    assert_int_equal(counters[1].traces_kept, 1);
+    assert_int_equal(counters[1].traces_kept_alone, 0);
+    assert_string_equal(tr_policy_name(set, 1), "e");
+    assert_string_equal(tr_policy_type_name(set, 1), "status_code");
+    assert_string_equal(tr_policy_name(set, 7), "");
+}
+
+// A trace that began under the first config gets spans that were walked under the second: the old policies must
+// see what they would have seen.
+static void a_new_config_tests_the_predicates_of_the_one_before(void **state)
+{
+    struct tr_policy_set *first;
+    struct tr_trace trace;
+    uint16_t policy;
+
+    assert_int_equal(compile(POLICY("t", "string_attribute", "key: tier, values: [gold]"), NULL, 1), 0);
+    first = set;
+    assert_int_equal(compile(POLICY("e", "status_code", "status_codes: [ERROR]"), first, 2), 0);
+    trace = trace_of(set, (const struct span[]){{.key = "tier", .value = "gold"}}, 1);
+    assert_int_equal(tr_policy_set_decide(first, &trace, counters, &policy), TR_ANSWER_KEEP);
+    assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_DROP);
+    tr_policy_set_free(first);
+}
+
+static void what_is_wrong_is_named_with_its_path(void **state)
+{
+    static const struct {
+        const char *policies, *said;
+    } cases[] = {
+        {POLICY("x", "psychic", "a: 1"), "psychic"},
+        {"- {name: x, type: rate_limiting}\n", "policies[0].type: rate_limiting is not in this version"},
+        {"- {name: x, type: psychic}\n", "policies[0].type: psychic is not a policy type"},
+        {"- {name: x, type: latency}\n", "policies[0].latency.threshold_ms: is missing"},
+        {POLICY("x", "status_code", "status_codes: [FINE]"), "status_codes[0]: FINE is not one of"},
+        {POLICY("x", "latency", "threshold_ms: 5, upper_threshold_ms: 5"), "upper_threshold_ms: 5 is not above"},
+        {POLICY("x", "string_attribute", "key: k, values: [a], enabled_regex_matching: true"), "regular expressions"},
+        {"- {name: x, type: and, and: {and_sub_policy: [{name: y, type: latency}]}}\n", "and_sub_policy[0].latency"},
+    };
+
+    for (size_t i = 0; i < TR_NELEMS(cases); i++) {
+        set = NULL;
+        assert_true(compile(cases[i].policies, NULL, 1) < 0);
+        if (!strstr(error.text, cases[i].said))
+            fail_msg("case %zu says \"%s\"", i, error.text);
+    }
+    set = NULL;
+}
+
+// Predicates travel in bits: the 513th has no place.
+static void more_conditions_than_bits_are_refused(void **state)
+{
+    static char text[64 * 1024];
+    struct tr_options_doc *doc;
+    size_t at = (size_t)sprintf(text, "policies:\n");
+
+    memset(&error, 0, sizeof(error));
+    for (int i = 0; i < 513; i++)
+        at += (size_t)sprintf(text + at, POLICY("p%d", "string_attribute", "key: k, values: [v%d]"), i, i);
+    assert_int_equal(tr_options_parse(&tr_tail_sampling_option_table, text, at, &doc, &error), 0);
+    assert_true(tr_policy_set_compile(tr_options_struct(doc), NULL, 1, &set, &error) < 0);
+    assert_non_null(strstr(error.text, "policies[512]: more than 512 different conditions"));
+    tr_options_free(doc);
+    set = NULL;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, reset, release)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(status_code),
+        TEST(latency_is_in_whole_milliseconds_and_above_the_threshold),
+        TEST(probabilistic_keeps_the_traces_that_the_collector_keeps),
+        TEST(string_attribute_and_its_negation),
+        TEST(and_wants_all),
+        TEST(policies_count_what_each_did),
+        TEST(a_new_config_tests_the_predicates_of_the_one_before),
+        TEST(what_is_wrong_is_named_with_its_path),
+        TEST(more_conditions_than_bits_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
