@@ -68,9 +68,10 @@ struct tr_otlp_message {
 
 extern const struct tr_otlp_message tr_otlp_messages[TR_OTLP_TYPES];
 
-// How deep messages may nest below the one given to tr_otlp_valid(). Parsers behind us stop at 100 from the
-// request on.
-#define TR_OTLP_DEPTH_MAX 64
+// How deep messages may nest below an attribute, event or link, a resource or a scope, and below a request.
+// Parsers behind us stop at 100 from the request on.
+#define TR_OTLP_DEPTH_MAX         64
+#define TR_OTLP_REQUEST_DEPTH_MAX (TR_OTLP_DEPTH_MAX + 4)
 
 // Is this a message of the type, all the way down? Known fields have their wire type (parsers that find
 // another refuse the request that it came in), lengths fit, ids of links have their length or none; unknown

@@ -14,9 +14,9 @@ static bool length_expected(unsigned what, uint32_t bytes)
 
 bool tr_otlp_valid(enum tr_otlp_type type, const uint8_t *p, uint32_t bytes)
 {
-    struct level stack[TR_OTLP_DEPTH_MAX];
+    struct level stack[TR_OTLP_REQUEST_DEPTH_MAX];
     const uint8_t *end = p + bytes, *expect = tr_otlp_messages[type].expect;
-    unsigned depth = 0;
+    unsigned depth = 0, depth_max = type == TR_OTLP_REQUEST ? TR_OTLP_REQUEST_DEPTH_MAX : TR_OTLP_DEPTH_MAX;
 
     for (;;) {
         uint32_t tag, length;
@@ -50,7 +50,7 @@ bool tr_otlp_valid(enum tr_otlp_type type, const uint8_t *p, uint32_t bytes)
             p += length;
             continue;
         }
-        if (depth == TR_OTLP_DEPTH_MAX)
+        if (depth == depth_max)
             return false;
         stack[depth++] = (struct level){end, expect};
         end = p + length;
