@@ -45,7 +45,8 @@ enum tr_json_result tr_json_in_run(struct tr_json_in *in, size_t budget);
 // A TracesData (same bytes as ExportTraceServiceRequest) as one line of JSON without the newline. Unknown
 // fields are left out; invalid UTF-8 becomes U+FFFD.
 //
-// Returns malloc'd text without a NUL at its end, NULL: malformed or no memory. Thread: not a data lcore.
+// Returns malloc'd text with a NUL behind its *text_bytes, NULL: malformed or no memory. Thread: not a data
+// lcore.
 char *tr_json_out(const uint8_t *data, size_t bytes, size_t *text_bytes);
 
 #endif

@@ -232,12 +232,13 @@ char *tr_json_out(const uint8_t *data, size_t bytes, size_t *text_bytes)
     message_open(&writer, TR_OTLP_REQUEST, data, bytes, NULL);
     while (writer.depth && !writer.put.failed)
         message_step(&writer, &writer.level[writer.depth - 1]);
+    *text_bytes = writer.put.bytes;
+    tr_json_put_char(&writer.put, 0);
     while (writer.depth)
         free(writer.level[--writer.depth].owned);
     if (writer.put.failed) {
         free(writer.put.data);
         return NULL;
     }
-    *text_bytes = writer.put.bytes;
     return writer.put.data;
 }

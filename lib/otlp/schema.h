@@ -68,10 +68,10 @@ struct tr_otlp_message {
 
 extern const struct tr_otlp_message tr_otlp_messages[TR_OTLP_TYPES];
 
-// How deep messages may nest below an attribute, event or link, a resource or a scope, and below a request.
-// Parsers behind us stop at 100 from the request on.
+// How deep messages may nest below an attribute, wherever it is; TR_OTLP_REQUEST_DEPTH_MAX is what that makes
+// for an attribute of an event, below the request. Parsers behind us stop at 100.
 #define TR_OTLP_DEPTH_MAX         64
-#define TR_OTLP_REQUEST_DEPTH_MAX (TR_OTLP_DEPTH_MAX + 4)
+#define TR_OTLP_REQUEST_DEPTH_MAX (TR_OTLP_DEPTH_MAX + 5)
 
 // Is this a message of the type, all the way down? Known fields have their wire type (parsers that find
 // another refuse the request that it came in), lengths fit, ids of links have their length or none; unknown

@@ -12,11 +12,28 @@ static bool length_expected(unsigned what, uint32_t bytes)
     return bytes == 0 || (what == TR_OTLP_EXPECT_ID16 ? bytes == 16 : bytes == 8);
 }
 
+// An attribute may nest as deep in one place as in another, so that it can be moved: to an event, to a
+// request.
+static unsigned depth_max(enum tr_otlp_type type)
+{
+    switch (type) {
+    case TR_OTLP_REQUEST:
+        return TR_OTLP_REQUEST_DEPTH_MAX;
+    case TR_OTLP_EVENT:
+    case TR_OTLP_LINK:
+    case TR_OTLP_RESOURCE:
+    case TR_OTLP_SCOPE:
+        return TR_OTLP_DEPTH_MAX + 1;
+    default:
+        return TR_OTLP_DEPTH_MAX;
+    }
+}
+
 bool tr_otlp_valid(enum tr_otlp_type type, const uint8_t *p, uint32_t bytes)
 {
     struct level stack[TR_OTLP_REQUEST_DEPTH_MAX];
     const uint8_t *end = p + bytes, *expect = tr_otlp_messages[type].expect;
-    unsigned depth = 0, depth_max = type == TR_OTLP_REQUEST ? TR_OTLP_REQUEST_DEPTH_MAX : TR_OTLP_DEPTH_MAX;
+    unsigned depth = 0, most = depth_max(type);
 
     for (;;) {
         uint32_t tag, length;
@@ -50,7 +67,7 @@ bool tr_otlp_valid(enum tr_otlp_type type, const uint8_t *p, uint32_t bytes)
             p += length;
             continue;
         }
-        if (depth == depth_max)
+        if (depth == most)
             return false;
         stack[depth++] = (struct level){end, expect};
         end = p + length;

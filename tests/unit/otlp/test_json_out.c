@@ -2,6 +2,7 @@
 #include "build.h"
 
 #include "otlp/json.h"
+#include "otlp/schema.h"
 
 static struct build b;
 
@@ -15,7 +16,7 @@ static void text_is(const char *expected)
     text = tr_json_out(copy, b.bytes, &bytes);
     assert_non_null(text);
     assert_int_equal(bytes, strlen(expected));
-    assert_memory_equal(text, expected, bytes);
+    assert_memory_equal(text, expected, bytes + 1); // and a NUL
     free(text);
     free(copy);
 }
@@ -146,6 +147,51 @@ static void malformed_protobuf_is_refused(void **state)
     assert_null(tr_json_out((const uint8_t *)"\x0a\x02\x08\x01", 4, &bytes));
 }
 
+// An attribute of arrays in one another, as many as may be.
+static void deep_attribute(uint32_t number)
+{
+    uint32_t begins[TR_OTLP_DEPTH_MAX], kv = build_begin(&b, number), depth = 0;
+
+    begins[depth++] = build_begin(&b, 2);
+    while (depth + 2 <= TR_OTLP_DEPTH_MAX) {
+        begins[depth++] = build_begin(&b, 5);
+        begins[depth++] = build_begin(&b, 1);
+    }
+    while (depth-- > 0)
+        build_end(&b, begins[depth]);
+    build_end(&b, kv);
+}
+
+// What the walk lets pass can be demoted, walked again by the next one, written as JSON, and read.
+static void the_deepest_attribute_can_go_everywhere(void **state)
+{
+    static const struct tr_walk_plan plan = {.words = 1};
+    static struct tr_json_in in;
+    static uint8_t out[1 << 16];
+    struct tr_walk_span walked;
+    struct tr_bits bits = {0};
+    uint32_t outer[3], event, span;
+    size_t bytes;
+    char *text;
+
+    for (unsigned i = 0; i < 3; i++)
+        outer[i] = build_begin(&b, i == 0 ? 1 : 2);
+    span = b.bytes;
+    build_span_ids(&b);
+    deep_attribute(9);
+    event = build_begin(&b, 11);
+    deep_attribute(3);
+    build_end(&b, event);
+    assert_int_equal(tr_walk_span(&plan, b.data + span, b.bytes - span, &walked, &bits), TR_WALK_OK);
+    for (unsigned i = 3; i-- > 0;)
+        build_end(&b, outer[i]);
+    text = tr_json_out(b.data, b.bytes, &bytes);
+    assert_non_null(text);
+    tr_json_in_init(&in, (const uint8_t *)text, bytes, out);
+    assert_int_equal(tr_json_in_run(&in, SIZE_MAX), TR_JSON_DONE);
+    free(text);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -155,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup(strings_are_escaped_and_made_utf8, begin),
         cmocka_unit_test_setup(pieces_runs_and_unknown_fields, begin),
         cmocka_unit_test_setup(malformed_protobuf_is_refused, begin),
+        cmocka_unit_test_setup(the_deepest_attribute_can_go_everywhere, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
