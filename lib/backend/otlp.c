@@ -158,6 +158,13 @@ static void headers_set(struct tr_backend *backend, struct batch *batch)
     batch->headers = list;
 }
 
+// libcurl before 8.1 fails the second request on a connection that is HTTP/2 by prior knowledge ("Error in the HTTP2
+// framing layer"; seen with 7.88.1, Debian 12's): there, each request gets a connection of its own.
+static bool reuse_is_broken(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num < 0x080100;
+}
+
 static void otlp_send(struct tr_backend *backend, struct batch *batch)
 {
     CURL *easy = curl_easy_init();
@@ -192,7 +199,8 @@ static void otlp_send(struct tr_backend *backend, struct batch *batch)
                      backend->options.kind == 1 ? CURL_HTTP_VERSION_1_1
                      : tls                      ? CURL_HTTP_VERSION_2TLS
                                                 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    if (backend->options.kind == 0 && !tls && reuse_is_broken())
+        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     if (backend->options.ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, backend->options.ca_file);
     tr_count(&backend->counters.requests, 1);
@@ -290,6 +298,8 @@ static int otlp_open(struct tr_backend *backend, struct tr_error *error)
     backend->multi = curl_multi_init();
     if (!backend->multi || !backend->headers)
         return tr_error_set(error, ENOMEM, "no memory for a backend");
+    // A connection for each request in flight: libcurl 7.88 breaks connections on which several bodies go out at once.
+    curl_multi_setopt(backend->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     curl_multi_setopt(backend->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
                       (long)TR_MIN(backend->options.requests_in_flight_max, 32ull));
     return 0;
