@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The simulation: hundreds of seeds, or one to replay.
 //
-//   sim [--seeds FROM-TO] [--seed N]
+//   sim [--seeds FROM-TO] [--seed N] [--first]     --first: stop at the first that fails
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +13,35 @@
 // Seeds that ever failed stay.
 static const uint64_t failed_once[] = {1};
 
+static struct sim_world world;
+
+static void report(bool good)
+{
+    const struct sim_options *o = &world.options;
+    uint64_t read = 0, lost = 0;
+
+    for (uint32_t i = 0; i < o->lcores; i++) {
+        read += world.read[i];
+        lost += world.lost[i];
+    }
+    printf("seed %llu: %s after %llu steps: %s\n", (unsigned long long)o->seed, good ? "good" : "FAILED",
+           (unsigned long long)world.steps, good ? "all held" : world.failure);
+    printf("  %u lcores, %u clients, rings of %u, journal %llu, outbox %llu, table %u of %u spans, %u "
+           "verdicts, wait %llu us"
+           "%s%s%s\n",
+           o->lcores, o->clients, o->slots, (unsigned long long)o->journal_bytes,
+           (unsigned long long)o->outbox_bytes, o->traces_max, o->refs_max, o->verdicts_max,
+           (unsigned long long)(o->wait_ns / TR_US), o->flaky ? ", flaky" : "",
+           o->slow_readers ? ", slow readers" : "", o->drains ? ", drains" : "");
+    printf("  %llu requests answered, %llu refused, %llu broken; %llu spans out, %llu lost to slow readers; "
+           "%llu swaps\n",
+           (unsigned long long)world.answered, (unsigned long long)world.refused,
+           (unsigned long long)world.broken, (unsigned long long)read, (unsigned long long)lost,
+           (unsigned long long)world.swaps);
+}
+
 static bool run(uint64_t seed, bool talk)
 {
-    static struct sim_world world;
     bool good = true;
 
     if (sim_open(&world, seed) < 0)
@@ -24,11 +50,7 @@ static bool run(uint64_t seed, bool talk)
         good = sim_step(&world);
     good = good && sim_finish(&world);
     if (!good || talk)
-        printf("seed %llu: %s after %llu steps, %llu of %llu spans kept (%u lcores, rings of %u, journal %llu, table %u, "
-               "%llu swaps): %s\n",
-               (unsigned long long)seed, good ? "good" : "FAILED", (unsigned long long)world.steps,
-               (unsigned long long)world.emitted, (unsigned long long)world.put, world.options.lcores, world.options.slots, (unsigned long long)world.options.journal_bytes,
-               world.options.traces_max, (unsigned long long)world.swaps, good ? "all held" : world.failure);
+        report(good);
     sim_close(&world);
     return good;
 }
@@ -36,18 +58,22 @@ static bool run(uint64_t seed, bool talk)
 int main(int argc, char **argv)
 {
     uint64_t from = 1, to = 300, failures = 0;
+    bool first = false;
 
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seed") == 0)
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--first") == 0)
+            first = true;
+        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             return !run(strtoull(argv[i + 1], NULL, 10), true);
-        if (strcmp(argv[i], "--seeds") == 0 && sscanf(argv[i + 1], "%lu-%lu", &from, &to) != 2)
+        else if (strcmp(argv[i], "--seeds") != 0 || i + 1 == argc ||
+                 sscanf(argv[++i], "%lu-%lu", &from, &to) != 2)
             return 2;
     }
-    for (size_t i = 0; i < TR_NELEMS(failed_once); i++)
+    for (size_t i = 0; i < TR_NELEMS(failed_once) && !first; i++)
         failures += !run(failed_once[i], false);
-    for (uint64_t seed = from; seed <= to; seed++)
+    for (uint64_t seed = from; seed <= to && !(first && failures); seed++)
         failures += !run(seed, false);
-    printf("%llu seeds, %llu failed\n", (unsigned long long)(to - from + 1 + TR_NELEMS(failed_once)),
+    printf("seeds %llu to %llu: %llu failed\n", (unsigned long long)from, (unsigned long long)to,
            (unsigned long long)failures);
     return failures > 0;
 }

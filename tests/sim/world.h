@@ -1,32 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
-// A world on virtual time: several lcores of the real code in one thread, tiny rings, journals and tables, clients
-// that send spans of known traces, readers of the outboxes, config swaps; one seed draws all of it.
+// A world on virtual time: several lcores of the real code in one thread, each turn when the drawn schedule
+// says so, asleep in between as the daemon's loop lets them; HTTP clients on streams that cut, stall and
+// break; tiny rings, journals, tables and outboxes; configs that change. One seed draws all of it.
+//
+// truth.c    what clients send and what a config must make of it
+// client.c   the port: connections, requests, what was answered
+// oracle.c   what must hold after each turn, and at rest
+// world.c    the schedule: who runs when, who sleeps, when the world is healed
 #ifndef TEST_SIM_WORLD_H
 #define TEST_SIM_WORLD_H
 
 #include "lcore/lcore.h"
 
-#define SIM_LCORES_MAX 4
-#define SIM_TRACES     400
-#define SIM_CONFIGS    3
+#define SIM_LCORES_MAX  4
+#define SIM_CLIENTS_MAX 6
+#define SIM_TRACES      300
+#define SIM_TRACE_SPANS 64
+#define SIM_BODY_SPANS  12
+#define SIM_CONFIGS     6
+#define SIM_EPOCHS      512
 
-// A trace as the client knows it.
+struct sim_world;
+
+// What the clients know of a span.
+enum sim_fate {
+    SIM_UNSENT,   // or refused: to be sent again
+    SIM_SENT,     // in a request that is not answered yet
+    SIM_ACCEPTED, // a client was told so
+    SIM_REJECTED, // a client was told so
+    SIM_UNKNOWN,  // its connection broke after the request was whole: accepted or not
+};
+
 struct sim_trace {
     uint8_t id[16];
-    uint32_t spans;   // in all
-    uint32_t sent;    // so far
-    uint32_t emitted; // seen in an outbox
-    bool error;       // one of its spans says so
-    uint32_t error_span;
+    uint32_t spans;
+    bool error, slow; // one of its spans says so
+    uint32_t error_span, slow_span;
+    uint8_t fate[SIM_TRACE_SPANS]; // enum sim_fate
+    uint8_t seen[SIM_TRACE_SPANS]; // times it came out of an outbox
+    // What its owner decided.
+    uint32_t verdicts;
+    uint64_t verdict_lcore, verdict_number; // of the last, in the verdict ring
+    bool kept;
+};
+
+enum sim_client_state { SIM_CLOSED, SIM_IDLE, SIM_SENDING };
+
+struct sim_client {
+    struct sim_world *world;
+    uint32_t lcore;
+    enum sim_client_state state;
+    uint64_t not_before; // retry, or the next request
+    struct tr_stream stream;
+    bool opening, paused, blocked;   // the port's: opened() is due, input() is stopped, send() was short
+    bool server_closes, server_ends; // what the lcore asked of the stream: close, abort
+    bool breaks;                     // the client is about to vanish
+
+    uint8_t request[16 * 1024];
+    size_t request_bytes, ready, given; // composed, written to the socket, handed to the lcore
+    uint16_t spans[SIM_BODY_SPANS];     // trace * SIM_TRACE_SPANS + number
+    uint32_t count;
+    uint32_t bad;   // spans of them that the walk must reject: the last ones
+    bool malformed; // the body is cut
+    uint8_t response[4096];
+    size_t response_bytes;
+};
+
+// The daemon's loop, in steps: turn, flag up, second look, asleep.
+enum sim_sleep { SIM_AWAKE, SIM_FLAGGED, SIM_ASLEEP };
+
+struct sim_sleeper {
+    enum sim_sleep state;
+    bool woken;
+    uint64_t until;
 };
 
 struct sim_options {
     uint64_t seed;
-    uint32_t lcores, slots, traces_max, refs_max, verdicts_max;
+    uint32_t lcores, slots, traces_max, refs_max, verdicts_max, spans_max, clients;
     uint64_t journal_bytes, outbox_bytes, wait_ns, wait_min_ns, step_ns;
-    uint32_t body_spans_max;
-    bool swaps; // configs change on the way
-    bool rules; // attributes are demoted on the way
+    uint32_t body_spans;
+    bool swaps;        // configs change on the way
+    bool flaky;        // connections break, bodies are malformed, spans are bad
+    bool slow_readers; // outboxes overrun
+    bool drains;       // ends with a drain instead of waiting
 };
 
 struct sim_world {
@@ -36,13 +93,23 @@ struct sim_world {
     char directory[64];
     struct tr_mesh *mesh;
     struct tr_lcore *lcores[SIM_LCORES_MAX];
+    struct sim_sleeper sleepers[SIM_LCORES_MAX];
     struct tr_outbox_cursor cursors[SIM_LCORES_MAX];
+    uint64_t verdicts_read[SIM_LCORES_MAX];
+    struct sim_client clients[SIM_CLIENTS_MAX];
     struct sim_trace traces[SIM_TRACES];
-    uint8_t *seen; // by span number: times it came out
-    uint32_t spans_total;
-    uint64_t put, emitted, steps, swaps;
+    uint32_t window; // traces below it are sent whole
     uint32_t epoch;
-    const char *failure; // the first thing that did not hold
+    unsigned config_of[SIM_EPOCHS];
+    uint64_t wait_of[SIM_EPOCHS], wait_min_of[SIM_EPOCHS], wait_min_least;
+    struct tr_attr_set *rules; // demote user.id: what may have been done to a span
+    bool draining, healed;
+
+    // What came of it.
+    uint64_t answered, refused, broken, streams, rejected_told, read[SIM_LCORES_MAX], lost[SIM_LCORES_MAX],
+        steps, swaps;
+    uint64_t accepted_told[SIM_LCORES_MAX]; // spans of requests answered with success, rejected ones included
+    const char *failure;                    // the first thing that did not hold
     char text[512];
 };
 
@@ -50,11 +117,44 @@ struct sim_world {
 int sim_open(struct sim_world *world, uint64_t seed);
 void sim_close(struct sim_world *world);
 
-// One step: time passes, an lcore polls, a client may send, a config may change; then all identities are checked.
-// Returns false when one does not hold (world->text says which).
+// One step: time passes, an lcore or a client does something, a config may change; then all that must always
+// hold is checked. Returns false when something does not (world->text says what).
 bool sim_step(struct sim_world *world);
 
-// Heal: no more input; time passes until all is decided, emitted and let go. Then everything that must hold at rest.
+// Heal: connections hold, nothing is malformed, no config changes; time passes until all is sent, decided,
+// emitted and let go. Then everything that must hold at rest.
 bool sim_finish(struct sim_world *world);
+
+// --- between the files
+
+uint64_t sim_draw(struct sim_world *world, uint64_t below);
+bool sim_fail(struct sim_world *world, const char *format, ...) tr_printf(2, 3);
+
+// truth.c
+void sim_traces_draw(struct sim_world *world);
+struct tr_epoch *sim_epoch_draw(struct sim_world *world);
+size_t sim_span_make(const struct sim_world *world, uint32_t trace, uint32_t number, bool bad, uint8_t *to);
+// Take up to `most` unsent spans from the window of traces under way. Returns how many.
+uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most);
+// An ExportTraceServiceRequest with them, `bad` of them (the last) such that the walk rejects them.
+size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t count, uint32_t bad,
+                     uint8_t *body);
+// Does the config keep a trace when all its spans are there?
+bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config);
+
+// client.c
+int sim_clients_open(struct sim_world *world);
+// Returns whether the client did anything.
+bool sim_client_step(struct sim_world *world, struct sim_client *client);
+struct tr_lcore_port sim_port(struct sim_world *world, uint32_t lcore);
+bool sim_port_has_input(const struct sim_world *world, uint32_t lcore);
+bool sim_clients_done(const struct sim_world *world);
+uint64_t sim_clients_deadline(const struct sim_world *world);
+
+// oracle.c
+bool sim_outboxes_read(struct sim_world *world, bool all);
+bool sim_verdicts_read(struct sim_world *world);
+bool sim_identities_hold(struct sim_world *world);
+bool sim_rest_holds(struct sim_world *world);
 
 #endif

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+// The port and the clients on it: HTTP/1.1 over streams whose bytes come in drawn pieces, whose send buffer
+// is short, and which break.
+#include "world.h"
+
+#include <strings.h>
+#include <zlib.h>
+
+#include "base/pb.h"
+
+// --- the client's side
+
+// TR_MIN would draw twice.
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void request_write(struct sim_client *client, const uint8_t *body, size_t bytes, bool gzip,
+                          bool chunked)
+{
+    char *to = (char *)client->request;
+    size_t room = sizeof(client->request);
+    size_t n = (size_t)snprintf(
+        to, room, "POST /v1/traces HTTP/1.1\r\nHost: sim\r\nContent-Type: application/x-protobuf\r\n%s",
+        gzip ? "Content-Encoding: gzip\r\n" : "");
+
+    if (chunked) {
+        size_t half = bytes / 2;
+
+        n += (size_t)snprintf(to + n, room - n, "Transfer-Encoding: chunked\r\n\r\n");
+        for (int part = 0; part < 2; part++) {
+            size_t from = part ? half : 0, size = part ? bytes - half : half;
+
+            if (!size)
+                continue;
+            n += (size_t)snprintf(to + n, room - n, "%zx\r\n", size);
+            memcpy(to + n, body + from, size);
+            n += size;
+            n += (size_t)snprintf(to + n, room - n, "\r\n");
+        }
+        n += (size_t)snprintf(to + n, room - n, "0\r\n\r\n");
+    } else {
+        n += (size_t)snprintf(to + n, room - n, "Content-Length: %zu\r\n\r\n", bytes);
+        memcpy(to + n, body, bytes);
+        n += bytes;
+    }
+    client->request_bytes = n;
+}
+
+static size_t gzip_of(const uint8_t *from, size_t bytes, uint8_t *to, size_t room)
+{
+    z_stream z = {.next_in = (uint8_t *)(uintptr_t)from,
+                  .avail_in = (unsigned)bytes,
+                  .next_out = to,
+                  .avail_out = (unsigned)room};
+
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        abort();
+    if (deflate(&z, Z_FINISH) != Z_STREAM_END)
+        abort();
+    deflateEnd(&z);
+    return z.total_out;
+}
+
+static void request_compose(struct sim_world *world, struct sim_client *client)
+{
+    static uint8_t body[16384], packed[20000];
+    bool odd = world->options.flaky && !world->healed;
+    uint32_t most = 1 + (uint32_t)sim_draw(world, world->options.body_spans);
+    bool gzip = sim_draw(world, 4) == 0;
+    size_t bytes;
+
+    client->count = sim_spans_take(world, client->spans, most);
+    if (!client->count)
+        return;
+    client->bad = odd && sim_draw(world, 10) == 0 ? 1 + (uint32_t)sim_draw(world, client->count) : 0;
+    client->malformed = odd && sim_draw(world, 20) == 0;
+    bytes = sim_body_make(world, client->spans, client->count, client->bad, body);
+    if (client->malformed)
+        bytes -= 1 + sim_draw(world, bytes - 1);
+    if (gzip)
+        bytes = gzip_of(body, bytes, packed, sizeof(packed));
+    request_write(client, gzip ? packed : body, bytes, gzip, sim_draw(world, 4) == 0);
+    client->ready = client->given = 0;
+    client->response_bytes = 0;
+    client->state = SIM_SENDING;
+}
+
+static void spans_are(struct sim_client *client, uint32_t from, uint32_t to, enum sim_fate fate)
+{
+    for (uint32_t i = from; i < to; i++)
+        client->world->traces[client->spans[i] / SIM_TRACE_SPANS].fate[client->spans[i] % SIM_TRACE_SPANS] =
+            fate;
+}
+
+// The connection is gone. A request that had not come in whole cannot have been accepted.
+static void client_lost(struct sim_client *client)
+{
+    if (client->state == SIM_SENDING) {
+        bool whole = client->given == client->request_bytes;
+
+        spans_are(client, 0, client->count, whole && !client->malformed ? SIM_UNKNOWN : SIM_UNSENT);
+        client->world->broken++;
+    }
+    client->state = SIM_CLOSED;
+    client->not_before = client->world->now + sim_draw(client->world, 10 * TR_MS);
+}
+
+// Told: how many spans of a request were rejected. ExportTraceServiceResponse.partial_success.rejected_spans.
+static uint64_t rejected_in(const uint8_t *body, size_t bytes)
+{
+    struct tr_pb_field partial, rejected;
+
+    if (!bytes || !tr_pb_field(body, body + bytes, &partial) || partial.number != 1)
+        return 0;
+    if (!tr_pb_field(partial.bytes, partial.bytes + partial.value, &rejected) || rejected.number != 1)
+        return 0;
+    return rejected.value;
+}
+
+static uint64_t passed_by(const struct tr_lcore *lcore)
+{
+    const struct tr_lcore_counters *c = &lcore->counters;
+
+    return c->walked + c->rejected_malformed + c->rejected_trace_id + c->rejected_span_id;
+}
+
+static void answered(struct sim_client *client, int status, const uint8_t *body, size_t bytes)
+{
+    struct sim_world *world = client->world;
+    bool whole = client->given == client->request_bytes;
+
+    if (status == 200) {
+        uint64_t rejected = rejected_in(body, bytes);
+
+        if (!whole || client->malformed)
+            sim_fail(world, "a request that was %s (%zu of %zu bytes) is answered with success",
+                     whole ? "malformed" : "not whole", client->given, client->request_bytes);
+        if (rejected != client->bad)
+            sim_fail(world, "%u spans were bad, %llu are told to be", client->bad,
+                     (unsigned long long)rejected);
+        spans_are(client, 0, client->count - client->bad, SIM_ACCEPTED);
+        spans_are(client, client->count - client->bad, client->count, SIM_REJECTED);
+        world->rejected_told += client->bad;
+        world->answered++;
+    } else if (status == 503 || status == 429 || status == 413) {
+        if (status == 413)
+            sim_fail(world, "a body is too large");
+        spans_are(client, 0, client->count, SIM_UNSENT);
+        client->not_before = world->now + sim_draw(world, 20 * TR_MS);
+        world->refused++;
+    } else if (status == 400) {
+        if (!client->malformed)
+            sim_fail(world, "a good request is answered with 400: %.*s", (int)bytes, (const char *)body);
+        spans_are(client, 0, client->count, SIM_UNSENT);
+        world->refused++;
+    } else {
+        sim_fail(world, "a request is answered with %d", status);
+    }
+    client->state = SIM_IDLE;
+    // The rest of a body that was refused on its headers need not be sent: the connection ends.
+    if (!whole)
+        client->breaks = true;
+}
+
+// Returns the status of a response that is there whole, 0: it is not.
+static int response_parse(struct sim_client *client, size_t *head, size_t *body)
+{
+    char *text = (char *)client->response, *end, *length;
+
+    client->response[client->response_bytes] = 0;
+    end = strstr(text, "\r\n\r\n");
+    if (!end)
+        return 0;
+    *head = (size_t)(end + 4 - text);
+    length = strcasestr(text, "content-length:");
+    *body = length && length < end ? strtoul(length + 15, NULL, 10) : 0;
+    return client->response_bytes < *head + *body ? 0 : atoi(text + 9);
+}
+
+static void response_look(struct sim_client *client)
+{
+    size_t head, body;
+    int status = response_parse(client, &head, &body);
+
+    if (!status)
+        return;
+    // Without a request it is a farewell.
+    if (client->state == SIM_SENDING)
+        answered(client, status, client->response + head, body);
+    client->response_bytes = 0;
+}
+
+// Success is told only when the body's last span is walked.
+static void success_was_due(struct sim_client *client)
+{
+    struct sim_world *world = client->world;
+    uint64_t passed = passed_by(world->lcores[client->lcore]);
+
+    world->accepted_told[client->lcore] += client->count;
+    if (passed < world->accepted_told[client->lcore])
+        sim_fail(world, "lcore %u: success is told for %llu spans when %llu are walked", client->lcore,
+                 (unsigned long long)world->accepted_told[client->lcore], (unsigned long long)passed);
+}
+
+bool sim_client_step(struct sim_world *world, struct sim_client *client)
+{
+    size_t ready = client->ready;
+    enum sim_client_state state = client->state;
+    bool opening = client->opening;
+
+    if (world->now < client->not_before)
+        return false;
+    switch (client->state) {
+    case SIM_CLOSED:
+        client->opening = true;
+        break;
+    case SIM_IDLE:
+        if (!client->breaks && !client->opening)
+            request_compose(world, client);
+        break;
+    case SIM_SENDING:
+        client->ready =
+            least(client->request_bytes, client->ready + 1 + sim_draw(world, world->healed ? 4096 : 400));
+        if (world->options.flaky && !world->healed && sim_draw(world, 100) == 0)
+            client->breaks = true;
+        break;
+    }
+    return client->ready != ready || client->state != state || client->opening != opening;
+}
+
+// --- the port's side
+
+static struct sim_client *client_of(struct tr_stream *stream)
+{
+    return stream->port_data;
+}
+
+static size_t stream_send(struct tr_stream *stream, const void *data, size_t bytes)
+{
+    struct sim_client *client = client_of(stream);
+    size_t head, body;
+    size_t room = sizeof(client->response) - 1 - client->response_bytes;
+    size_t taken = least(least(bytes, room), 1 + sim_draw(client->world, 600));
+
+    memcpy(client->response + client->response_bytes, data, taken);
+    client->response_bytes += taken;
+    client->blocked = taken < bytes;
+    if (response_parse(client, &head, &body) == 200)
+        success_was_due(client);
+    return taken;
+}
+
+static void stream_pause(struct tr_stream *stream)
+{
+    client_of(stream)->paused = true;
+}
+
+static void stream_resume(struct tr_stream *stream)
+{
+    client_of(stream)->paused = false;
+}
+
+static void stream_close(struct tr_stream *stream)
+{
+    client_of(stream)->server_closes = true;
+}
+
+static void stream_abort(struct tr_stream *stream)
+{
+    client_of(stream)->server_ends = true;
+}
+
+static const struct tr_stream_ops ops = {.send = stream_send,
+                                         .pause = stream_pause,
+                                         .resume = stream_resume,
+                                         .close = stream_close,
+                                         .abort = stream_abort};
+
+static void stream_open(struct sim_client *client, uint64_t now)
+{
+    struct sim_world *world = client->world;
+    const struct tr_stream_user *user = tr_http_stream_user(world->lcores[client->lcore]->http);
+
+    client->opening = client->paused = client->blocked = client->server_closes = client->server_ends =
+        client->breaks = false;
+    client->response_bytes = client->request_bytes = client->ready = client->given = 0;
+    client->stream = (struct tr_stream){.ops = &ops,
+                                        .user = user,
+                                        .port_data = client,
+                                        .peer = {.ip = {[15] = 1}, .port = 1234},
+                                        .id = ++world->streams,
+                                        .opened_ns = now};
+    client->state = user->opened(user->context, &client->stream, now) < 0 ? SIM_CLOSED : SIM_IDLE;
+}
+
+static void stream_gone(struct sim_client *client, enum tr_close_reason reason, uint64_t now)
+{
+    const struct tr_stream_user *user = client->stream.user;
+
+    client_lost(client);
+    client->breaks = client->server_closes = client->server_ends = false;
+    user->closed(user->context, &client->stream, reason, now);
+}
+
+// Bytes are borrowed for the call: they come in memory that is gone after it.
+static void stream_input(struct sim_client *client, uint64_t now)
+{
+    const struct tr_stream_user *user = client->stream.user;
+    size_t bytes = least(client->ready - client->given, 1 + sim_draw(client->world, 2000));
+    uint8_t *copy = malloc(bytes);
+
+    memcpy(copy, client->request + client->given, bytes);
+    client->given += bytes;
+    user->input(user->context, &client->stream, copy, bytes, now);
+    memset(copy, 0xee, bytes);
+    free(copy);
+}
+
+static size_t client_poll(struct sim_client *client, uint64_t now)
+{
+    size_t work = 0;
+
+    if (client->state == SIM_CLOSED) {
+        if (client->opening)
+            stream_open(client, now);
+        return client->state != SIM_CLOSED;
+    }
+    if (client->breaks) {
+        stream_gone(client, TR_CLOSE_RESET, now);
+        return 1;
+    }
+    if (!client->paused && !client->server_closes && !client->server_ends && client->given < client->ready &&
+        client->state == SIM_SENDING) {
+        stream_input(client, now);
+        work++;
+    }
+    if (client->response_bytes)
+        response_look(client);
+    if (client->blocked && !client->server_ends) {
+        client->blocked = false;
+        client->stream.user->writable(client->stream.user->context, &client->stream, now);
+        work++;
+    }
+    if (client->server_ends || (client->server_closes && !client->blocked)) {
+        response_look(client);
+        stream_gone(client, client->server_ends ? TR_CLOSE_ABORTED : TR_CLOSE_LOCAL, now);
+        work++;
+    }
+    return work;
+}
+
+struct port {
+    struct sim_world *world;
+    uint32_t lcore;
+};
+static struct port ports[SIM_LCORES_MAX];
+
+static size_t port_poll(void *context, uint64_t now, size_t budget)
+{
+    struct port *port = context;
+    size_t work = 0;
+
+    for (uint32_t i = 0; i < port->world->options.clients; i++)
+        if (port->world->clients[i].lcore == port->lcore)
+            work += client_poll(&port->world->clients[i], now);
+    return work;
+}
+
+static uint64_t port_deadline(const void *context)
+{
+    return TR_NEVER;
+}
+
+struct tr_lcore_port sim_port(struct sim_world *world, uint32_t lcore)
+{
+    ports[lcore] = (struct port){world, lcore};
+    return (struct tr_lcore_port){&ports[lcore], port_poll, port_deadline};
+}
+
+// What would make a socket ready.
+bool sim_port_has_input(const struct sim_world *world, uint32_t lcore)
+{
+    for (uint32_t i = 0; i < world->options.clients; i++) {
+        const struct sim_client *client = &world->clients[i];
+
+        if (client->lcore != lcore)
+            continue;
+        if (client->state == SIM_CLOSED ? client->opening
+                                        : client->breaks || client->blocked || client->server_closes ||
+                                              client->server_ends || client->response_bytes ||
+                                              (client->state == SIM_SENDING && !client->paused &&
+                                               !client->server_closes && client->given < client->ready))
+            return true;
+    }
+    return false;
+}
+
+int sim_clients_open(struct sim_world *world)
+{
+    struct tr_http_options options = {.body_bytes_max = 8192,
+                                      .header_bytes_max = 4096,
+                                      .streams_max = 8,
+                                      .staged_stream_bytes_max = 64 * TR_KIB,
+                                      .staged_connection_bytes_max = 64 * TR_KIB,
+                                      .staged_lcore_bytes_max = 64 * TR_KIB,
+                                      .request_timeout_ns = 30 * TR_S,
+                                      .header_timeout_ns = 10 * TR_S,
+                                      .idle_timeout_ns = 600 * TR_S,
+                                      .resets_max = 100,
+                                      .control_frames_max = 100};
+    struct tr_error error = {0};
+
+    for (uint32_t i = 0; i < world->options.lcores; i++) {
+        struct tr_request_sink sink = tr_lcore_sink(world->lcores[i]);
+
+        if (tr_http_create(&world->lcores[i]->http, &options, &sink, &error) < 0) {
+            fprintf(stderr, "%s\n", error.text);
+            return -EINVAL;
+        }
+        world->lcores[i]->ports[0] = sim_port(world, i);
+        world->lcores[i]->ports_count = 1;
+    }
+    for (uint32_t i = 0; i < world->options.clients; i++) {
+        world->clients[i].world = world;
+        world->clients[i].lcore = (uint32_t)sim_draw(world, world->options.lcores);
+    }
+    return 0;
+}
+
+bool sim_clients_done(const struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->options.clients; i++)
+        if (world->clients[i].state == SIM_SENDING)
+            return false;
+    for (uint32_t i = 0; i < SIM_TRACES; i++)
+        for (uint32_t number = 0; number < world->traces[i].spans; number++)
+            if (world->traces[i].fate[number] <= SIM_SENT)
+                return false;
+    return true;
+}
+
+uint64_t sim_clients_deadline(const struct sim_world *world)
+{
+    uint64_t deadline = TR_NEVER;
+
+    for (uint32_t i = 0; i < world->options.clients; i++)
+        if (world->clients[i].not_before > world->now)
+            deadline = TR_MIN(deadline, world->clients[i].not_before);
+    return deadline;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "world.h"
+
+#include "base/hash.h"
+#include "base/pb.h"
+
+static uint8_t *put_attribute(uint8_t *p, uint32_t number, const char *key, const char *value)
+{
+    uint8_t any[64], pair[128], *a, *q = pair;
+
+    a = tr_pb_put_bytes(any, 1, value, strlen(value));
+    q = tr_pb_put_bytes(q, 1, key, strlen(key));
+    q = tr_pb_put_bytes(q, 2, any, (size_t)(a - any));
+    return tr_pb_put_bytes(p, number, pair, (size_t)(q - pair));
+}
+
+void sim_traces_draw(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < SIM_TRACES; i++) {
+        struct sim_trace *trace = &world->traces[i];
+
+        for (int b = 0; b < 14; b++)
+            trace->id[b] = (uint8_t)(1 + sim_draw(world, 255));
+        trace->id[14] = (uint8_t)(i >> 8);
+        trace->id[15] = (uint8_t)i;
+        trace->spans = 1 + (uint32_t)sim_draw(world, sim_draw(world, 20) ? 8 : 60);
+        trace->error = sim_draw(world, 4) == 0;
+        trace->slow = sim_draw(world, 4) == 0;
+        trace->error_span = (uint32_t)sim_draw(world, trace->spans);
+        trace->slow_span = (uint32_t)sim_draw(world, trace->spans);
+    }
+}
+
+static bool is_gold(uint32_t trace)
+{
+    return trace % 5 == 0;
+}
+
+// The bytes of a span follow from its trace and number: what comes out of the outbox is compared with them.
+size_t sim_span_make(const struct sim_world *world, uint32_t trace, uint32_t number, bool bad, uint8_t *to)
+{
+    static const uint8_t zero[16], error[] = {0x18, 2};
+    const struct sim_trace *of = &world->traces[trace];
+    uint8_t span_id[8] = {1, (uint8_t)(trace >> 8), (uint8_t)trace, (uint8_t)number};
+    uint64_t end_ns = of->slow && number == of->slow_span ? 5 * TR_S : TR_S + number;
+    uint8_t *p = to;
+
+    p = tr_pb_put_bytes(p, 1, bad ? zero : of->id, 16);
+    p = tr_pb_put_bytes(p, 2, span_id, 8);
+    if (number)
+        p = tr_pb_put_bytes(p, 4, "\x01parents", 8);
+    p = tr_pb_put_bytes(p, 5, "operation", 9);
+    p = tr_pb_put_fixed64(p, 7, TR_S);
+    p = tr_pb_put_fixed64(p, 8, end_ns);
+    if (number % 3 == 0)
+        p = put_attribute(p, 9, "user.id", "u-1234567890");
+    if (is_gold(trace))
+        p = put_attribute(p, 9, "tier", "gold");
+    p = tr_pb_put_bytes(p, 1000, "unknown", 7);
+    if (of->error && number == of->error_span)
+        p = tr_pb_put_bytes(p, 15, error, sizeof(error));
+    return (size_t)(p - to);
+}
+
+uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most)
+{
+    uint32_t taken = 0;
+
+    while (world->window < SIM_TRACES) {
+        const struct sim_trace *trace = &world->traces[world->window];
+        uint32_t done = 0;
+
+        while (done < trace->spans && trace->fate[done] > SIM_SENT)
+            done++;
+        if (done < trace->spans)
+            break;
+        world->window++;
+    }
+    // A window of traces is under way at a time; their spans come in any order, now and then a little later.
+    for (uint32_t tries = 0; tries < 64 && taken < most && world->window < SIM_TRACES; tries++) {
+        uint32_t trace = world->window + (uint32_t)sim_draw(world, tries < 32 ? 24 : 4);
+
+        if (trace >= SIM_TRACES)
+            continue;
+        for (uint32_t number = 0; number < world->traces[trace].spans; number++) {
+            if (world->traces[trace].fate[number] == SIM_UNSENT && (sim_draw(world, 2) || world->healed)) {
+                world->traces[trace].fate[number] = SIM_SENT;
+                spans[taken++] = (uint16_t)(trace * SIM_TRACE_SPANS + number);
+                break;
+            }
+        }
+    }
+    return taken;
+}
+
+// Split over one to three ScopeSpans, with the resource before or after them: both are legal.
+size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t count, uint32_t bad,
+                     uint8_t *body)
+{
+    static uint8_t scope_spans[8192], whole[16384], resource[256];
+    uint32_t parts = 1 + (uint32_t)sim_draw(world, 3), at = 0;
+    bool resource_first = sim_draw(world, 2);
+    uint8_t *r, *w = whole;
+    char service[16];
+
+    snprintf(service, sizeof(service), "service-%u", (unsigned)sim_draw(world, 5));
+    r = put_attribute(resource, 1, "service.name", service);
+    if (resource_first)
+        w = tr_pb_put_bytes(w, 1, resource, (size_t)(r - resource));
+    for (uint32_t part = 0; part < parts; part++) {
+        uint32_t until = part + 1 == parts ? count : (uint32_t)sim_draw(world, count + 1);
+        uint8_t *s = tr_pb_put_bytes(scope_spans, 1, "\x0a\x03sim", 5);
+
+        for (; at < until; at++) {
+            uint8_t span[512];
+            size_t bytes = sim_span_make(world, spans[at] / SIM_TRACE_SPANS, spans[at] % SIM_TRACE_SPANS,
+                                         at + bad >= count, span);
+
+            s = tr_pb_put_bytes(s, 2, span, bytes);
+        }
+        w = tr_pb_put_bytes(w, 2, scope_spans, (size_t)(s - scope_spans));
+    }
+    if (!resource_first)
+        w = tr_pb_put_bytes(w, 1, resource, (size_t)(r - resource));
+    return (size_t)(tr_pb_put_bytes(body, 1, whole, (size_t)(w - whole)) - body);
+}
+
+// --- configs
+
+#define ERRORS "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}"
+#define GOLD   "{name: gold, type: string_attribute, string_attribute: {key: tier, values: [gold]}}"
+
+static void config_write(unsigned config, char *text, size_t room)
+{
+    static const char *const fixed[SIM_CONFIGS] = {
+        [0] = "policies: [" ERRORS "]",
+        [1] =
+            "policies: [{name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}, " ERRORS
+            "]",
+        [2] = "policies: [" GOLD ", " ERRORS "]",
+        [3] = "policies: [{name: slow, type: latency, latency: {threshold_ms: 1000}}]",
+        [4] = "policies: [{name: both, type: and, and: {and_sub_policy: [" ERRORS ", "
+              "{name: slow, type: latency, latency: {threshold_ms: 1000}}]}}]",
+    };
+    size_t n;
+
+    if (fixed[config]) {
+        snprintf(text, room, "%s", fixed[config]);
+        return;
+    }
+    // So many predicates that the one which matters lies beyond the sixth word: not the same as that of
+    // config 2.
+    n = (size_t)snprintf(text, room, "policies: [");
+    for (unsigned i = 0; i < 400; i++)
+        n += (size_t)snprintf(
+            text + n, room - n,
+            "{name: n%u, type: string_attribute, string_attribute: {key: k%u, values: [x]}}, ", i, i);
+    snprintf(
+        text + n, room - n,
+        "{name: gold, type: string_attribute, string_attribute: {key: tier, values: [silver, gold]}}, " ERRORS
+        "]");
+}
+
+// Independent of policy/: FNV-1a, 64 bits, over the default salt and the id; the lower half is kept.
+static bool half_keeps(const struct sim_trace *trace)
+{
+    uint64_t hash = 0xcbf29ce484222325ull;
+
+    for (const char *p = "default-hash-seed"; *p; p++)
+        hash = (hash ^ (uint8_t)*p) * 0x100000001b3ull;
+    for (int i = 0; i < 16; i++)
+        hash = (hash ^ trace->id[i]) * 0x100000001b3ull;
+    return hash <= UINT64_MAX / 2;
+}
+
+bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config)
+{
+    switch (config) {
+    case 0:
+        return trace->error;
+    case 1:
+        return trace->error || half_keeps(trace);
+    case 3:
+        return trace->slow;
+    case 4:
+        return trace->error && trace->slow;
+    default:
+        return trace->error || is_gold(number);
+    }
+}
+
+struct tr_epoch *sim_epoch_draw(struct sim_world *world)
+{
+    static char text[64 * 1024];
+    const struct tr_policy_set *before = world->mesh->epoch ? world->mesh->epoch->policies : NULL;
+    const char *rules = sim_draw(world, 2) ? "rules: [{keys: [user.id], action: demote}]" : "rules: []";
+    struct tr_epoch *epoch = calloc(1, sizeof(*epoch));
+    unsigned config = (unsigned)sim_draw(world, SIM_CONFIGS);
+    struct tr_options_doc *policies, *attributes;
+    struct tr_error error = {0};
+
+    epoch->number = ++world->epoch;
+    config_write(config, text, sizeof(text));
+    if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||
+        tr_options_parse(&tr_attributes_option_table, rules, strlen(rules), &attributes, &error) ||
+        tr_policy_set_compile(tr_options_struct(policies), before, epoch->number, &epoch->policies, &error) ||
+        tr_attr_set_compile(tr_options_struct(attributes), &epoch->attrs, &error)) {
+        fprintf(stderr, "%s\n", error.text);
+        abort();
+    }
+    tr_options_free(policies);
+    tr_options_free(attributes);
+    epoch->attrs->version = epoch->number;
+    epoch->policies->wait_ns = world->options.wait_ns * (1 + sim_draw(world, 3));
+    epoch->policies->wait_min_ns = world->options.wait_min_ns;
+    for (uint32_t i = 0; i < world->options.lcores; i++)
+        epoch->counters[i] = calloc(epoch->policies->policies + 1, sizeof(*epoch->counters[i]));
+    world->config_of[epoch->number] = config;
+    world->wait_of[epoch->number] = epoch->policies->wait_ns;
+    return epoch;
+}
