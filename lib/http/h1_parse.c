@@ -113,9 +113,12 @@ enum h1_head h1_head_parse(struct req *req, char *head, size_t bytes)
 
     while (bytes) {
         char *end = memmem(head, bytes, "\r\n", 2);
-        size_t line = end ? (size_t)(end - head) : 0;
+        size_t line;
 
-        if (!end || memchr(head, '\n', line) || memchr(head, '\0', line))
+        if (!end)
+            return H1_HEAD_MALFORMED;
+        line = (size_t)(end - head);
+        if (memchr(head, '\n', line) || memchr(head, '\0', line))
             return H1_HEAD_MALFORMED;
         if (first && !request_line(req, head, line))
             return H1_HEAD_NOT_HTTP;

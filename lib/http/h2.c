@@ -132,7 +132,7 @@ static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id
     // An answered request's body is passed over: its window is not opened again, and RST_STREAM follows the answer.
     if (req->route == ROUTE_ANSWERED || req->replied)
         return 0;
-    if (staging_has_room(req)) {
+    if (staging_has_room(req) || (conn->http->pool_used == conn->http->pool_chunks && staging_evict(req))) {
         nghttp2_session_consume_stream(session, stream_id, bytes);
     } else {
         req->withheld_bytes += bytes;

@@ -23,6 +23,7 @@
     X(too_large, COUNTER, TR_HTTP_ERRORS, "reason=\"too_large\"", TR_HTTP_ERRORS_HELP)                       \
     X(timed_out, COUNTER, TR_HTTP_ERRORS, "reason=\"timeout\"", TR_HTTP_ERRORS_HELP)                         \
     X(pool_full, COUNTER, TR_HTTP_ERRORS, "reason=\"staging_full\"", TR_HTTP_ERRORS_HELP)                    \
+    X(pool_evicted, COUNTER, TR_HTTP_ERRORS, "reason=\"staging_evicted\"", TR_HTTP_ERRORS_HELP)              \
     X(closed_malformed, COUNTER, TR_HTTP_CLOSED, "reason=\"malformed\"", TR_HTTP_CLOSED_HELP)                \
     X(closed_flood, COUNTER, TR_HTTP_CLOSED, "reason=\"flood\"", TR_HTTP_CLOSED_HELP)                        \
     X(closed_headers, COUNTER, TR_HTTP_CLOSED, "reason=\"headers\"", TR_HTTP_CLOSED_HELP)                    \

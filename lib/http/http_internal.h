@@ -45,13 +45,13 @@ struct req {
     bool in_sink;  // complete() was called, the reply is to come
     bool ended;    // the body is all in
     bool replied;  // the reply is on its way or sent
-    bool on_slow;  // its window is withheld
     uint64_t give_up_ns; // headers to last byte
 
     // Staging.
     struct tr_piece *last_piece;
     uint64_t staged_bytes;   // of pool chunks
     uint64_t borrowed_bytes; // pieces that still point into the stream's memory
+    struct req *staged_next, *staged_before;
     uint64_t withheld_bytes; // HTTP/2: window not given back yet
 
     // gRPC framing: five bytes, then a message.
@@ -132,7 +132,7 @@ struct tr_http {
     uint8_t *pool;
     void *pool_free;
     uint64_t pool_taken, pool_chunks, pool_used; // chunks
-    struct req *privileged; // it may use the reserve
+    struct req *staged_oldest, *staged_newest; // requests that have some of it, by when they first took some
 };
 
 // staging.c
@@ -145,6 +145,7 @@ bool staging_settle(struct req *req);
 void staging_release(struct req *req);
 // Is there room in the pool for this request to go on?
 bool staging_has_room(const struct req *req);
+bool staging_evict(struct req *req);
 
 // request.c
 struct req *req_open(struct conn *conn);

@@ -2,9 +2,9 @@
 // Where bodies wait for their last byte.
 //
 // While an input() call lasts, a piece points into the stream's memory: a body that is whole within the call is never
-// copied here. What is unfinished at its end moves into chunks of a pool of fixed size. All but the last
-// body_bytes_max of the pool is for everyone; that reserve is for one request at a time, so that however many half
-// bodies there are, one of the largest size can always finish.
+// copied here. What is unfinished at its end moves into chunks of a pool of fixed size, which holds at least two of the
+// largest size. When the pool is used up the oldest unfinished body makes room: a client that sends what it announced
+// is done long before it is the oldest, so those that trickle pay, however many they are.
 #include "http/http_internal.h"
 
 #include <sys/mman.h>
@@ -36,20 +36,53 @@ void staging_fini(struct tr_http *http)
         munmap(http->pool, http->pool_chunks * CHUNK_BYTES);
 }
 
-static uint64_t chunks_for_all(const struct tr_http *http)
-{
-    return http->pool_chunks - http->options.body_bytes_max / CHUNK_BYTES - 1;
-}
-
 bool staging_has_room(const struct req *req)
 {
-    const struct tr_http *http = req->conn->http;
+    const struct tr_http *http = req->http;
 
-    if (req->staged_bytes >= http->options.staged_stream_bytes_max ||
-        req->conn->staged_bytes >= http->options.staged_connection_bytes_max)
+    return req->staged_bytes < http->options.staged_stream_bytes_max &&
+           req->conn->staged_bytes < http->options.staged_connection_bytes_max && http->pool_used < http->pool_chunks;
+}
+
+// The oldest unfinished body other than this one is given up. Returns false: there is none.
+bool staging_evict(struct req *req)
+{
+    struct req *oldest = req->http->staged_oldest;
+
+    while (oldest && (oldest == req || oldest->in_sink || !oldest->conn))
+        oldest = oldest->staged_next;
+    if (!oldest)
         return false;
-    return http->pool_used < chunks_for_all(http) ||
-           (http->privileged == req && http->pool_used < http->pool_chunks);
+    tr_count(&req->http->counters.pool_evicted, 1);
+    req_fail(oldest, TR_UNAVAILABLE, "the body came too slowly for the room there is");
+    return true;
+}
+
+static void staged_insert(struct req *req)
+{
+    struct tr_http *http = req->http;
+
+    req->staged_before = http->staged_newest;
+    req->staged_next = NULL;
+    if (http->staged_newest)
+        http->staged_newest->staged_next = req;
+    else
+        http->staged_oldest = req;
+    http->staged_newest = req;
+}
+
+static void staged_remove(struct req *req)
+{
+    struct tr_http *http = req->http;
+
+    if (req->staged_before)
+        req->staged_before->staged_next = req->staged_next;
+    else
+        http->staged_oldest = req->staged_next;
+    if (req->staged_next)
+        req->staged_next->staged_before = req->staged_before;
+    else
+        http->staged_newest = req->staged_before;
 }
 
 static struct chunk *chunk_take(struct req *req)
@@ -57,19 +90,19 @@ static struct chunk *chunk_take(struct req *req)
     struct tr_http *http = req->conn->http;
     struct chunk *chunk;
 
-    if (http->pool_used >= chunks_for_all(http)) {
-        // The first to come this far gets the reserve, until it is done.
-        if (!http->privileged)
-            http->privileged = req;
-        if (http->privileged != req || http->pool_used >= http->pool_chunks)
+    if (req->staged_bytes >= http->options.staged_stream_bytes_max)
+        return NULL;
+    while (http->pool_used >= http->pool_chunks)
+        if (!staging_evict(req))
             return NULL;
-    }
     if (http->pool_free) {
         chunk = http->pool_free;
         memcpy(&http->pool_free, chunk, sizeof(void *));
     } else {
         chunk = (struct chunk *)(http->pool + http->pool_taken++ * CHUNK_BYTES);
     }
+    if (!req->staged_bytes)
+        staged_insert(req);
     http->pool_used++;
     chunk->piece = (struct tr_piece){.data = chunk->bytes, .pool_bytes = CHUNK_BYTES};
     req->staged_bytes += CHUNK_BYTES;
@@ -174,8 +207,8 @@ void staging_release(struct req *req)
     }
     if (req->conn)
         req->conn->staged_bytes -= req->staged_bytes;
-    if (http->privileged == req)
-        http->privileged = NULL;
+    if (req->staged_bytes)
+        staged_remove(req);
     req->request.pieces = req->last_piece = NULL;
     req->staged_bytes = req->borrowed_bytes = 0;
     tr_gauge(&http->counters.staged, http->pool_used * CHUNK_BYTES);

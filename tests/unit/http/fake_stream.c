@@ -5,7 +5,7 @@ const struct tr_http_options fake_options = {.body_bytes_max = 256 * 1024,
                                              .header_bytes_max = 4096,
                                              .streams_max = 100,
                                              .staged_stream_bytes_max = 256 * 1024,
-                                             .staged_connection_bytes_max = 1 << 20,
+                                             .staged_connection_bytes_max = 8 << 20,
                                              .staged_lcore_bytes_max = 1 << 20,
                                              .request_timeout_ns = 30 * TR_S,
                                              .header_timeout_ns = 10 * TR_S,
@@ -96,7 +96,8 @@ void fake_close(struct fake *fake)
     assert_int_equal(fake->http->pool_used, 0);
     assert_int_equal(fake->http->slab.used, 0);
     assert_int_equal(fake->http->conns_count, 0);
-    assert_null(fake->http->privileged);
+    assert_null(fake->http->staged_oldest);
+    assert_null(fake->http->staged_newest);
     tr_http_destroy(fake->http);
 }
 
