@@ -51,6 +51,8 @@ struct tr_context {
     uint32_t source;     // tr_sources: (peer, service); set when the walk comes to it
     uint64_t group;      // position in the outbox of its group, as of the attribute rules of that version
     uint64_t group_made; // 0: not yet
+    uint32_t demotes;    // 1: attributes of the resource go to each of its spans
+    uint32_t reserved;
 };
 
 struct tr_journal {

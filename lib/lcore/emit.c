@@ -36,18 +36,19 @@ static bool group_of(struct tr_lcore *lcore, struct tr_context *context, const u
     uint32_t bytes;
 
     resource->demoted_bytes = 0;
-    if (context->group_made == attrs->version && tr_outbox_group_reachable(&lcore->outbox, context->group)) {
+    if (context->group_made == attrs->version && !context->demotes &&
+        tr_outbox_group_reachable(&lcore->outbox, context->group)) {
         resource->group = context->group;
         return true;
     }
     original = joined(body, context->resource, &scratch, &bytes);
     out = scratch;
-    scratch += 2 * (size_t)bytes + TR_REWRITE_GROWTH;
+    scratch += bytes;
     resource->demoted = scratch;
     group.resource = out;
     group.head.resource_bytes = (uint32_t)tr_rewrite_resource(&attrs->plan, original, bytes, out, scratch,
                                                               &resource->demoted_bytes, &counts);
-    scratch += 2 * (size_t)bytes + TR_REWRITE_GROWTH;
+    scratch += bytes;
     group.scope = joined(body, context->scope, &scratch, &group.head.scope_bytes);
     group.resource_schema_url = body + context->resource_schema_url.offset;
     group.head.resource_schema_url_bytes = context->resource_schema_url.bytes;
@@ -57,12 +58,13 @@ static bool group_of(struct tr_lcore *lcore, struct tr_context *context, const u
     resource->group = tr_outbox_group(&lcore->outbox, &group);
     if (resource->group == UINT64_MAX)
         return false;
-    // What is demoted from a resource has to be put together for each span: not remembered, then.
-    if (!resource->demoted_bytes) {
-        context->group = resource->group;
-        context->group_made = attrs->version;
+    if (context->group_made != attrs->version) { // counted once, however often it is put together
+        tr_count(&lcore->counters.attributes_dropped, counts.dropped);
+        tr_count(&lcore->counters.attributes_demoted, counts.demoted);
     }
-    tr_count(&lcore->counters.attributes_dropped, counts.dropped);
+    context->group = resource->group;
+    context->group_made = attrs->version;
+    context->demotes = resource->demoted_bytes > 0;
     return true;
 }
 
@@ -97,7 +99,7 @@ static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, u
     span = body + (position - context->body);
     if (!group_of(lcore, context, body, attrs, &resource))
         goto too_large;
-    to = tr_outbox_reserve(&lcore->outbox, 2 * ((uint64_t)emit->bytes + resource.demoted_bytes) + TR_REWRITE_GROWTH);
+    to = tr_outbox_reserve(&lcore->outbox, (uint64_t)emit->bytes + resource.demoted_bytes + TR_REWRITE_GROWTH);
     if (!to)
         goto too_large;
     bytes = tr_rewrite_span(&attrs->plan, span, emit->bytes, resource.demoted, resource.demoted_bytes, to, &counts);

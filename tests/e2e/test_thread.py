@@ -3,8 +3,11 @@
 import json
 import os
 import subprocess
+import urllib.request
 
+import otlp
 from harness import Daemon, run_story, wait_for
+from sink import Sink
 
 BODY = json.dumps({"resourceSpans": [{
     "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
@@ -38,4 +41,25 @@ def an_error_trace_is_kept_and_its_user_id_demoted():
         assert event["timeUnixNano"] == "1544712660000000000"
 
 
-run_story(an_error_trace_is_kept_and_its_user_id_demoted)
+def a_resource_s_attribute_is_demoted_onto_each_of_its_spans():
+    with Sink() as sink, Daemon(wait="500ms", rules='[{keys: ["host.ip"], action: demote}, {keys: [secret], action: drop}]',
+                                policies="\n    - {name: all, type: always_sample}",
+                                backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
+        body = otlp.request([otlp.span(os.urandom(16), os.urandom(8)) for _ in range(3)], "shop",
+                            [("host.ip", "10.0.0.1"), ("secret", "x"), ("zone", "a")])
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/traces", body,
+                                                      {"content-type": "application/x-protobuf"}), timeout=10)
+        d.settle()
+        spans = list(sink.spans())
+        assert len(spans) == 3
+        for resource, _, span in spans:
+            keys = [otlp.first(v, 1) for n, _, v in otlp.fields(resource) if n == 1]
+            assert keys == [b"service.name", b"zone"], keys
+            event = otlp.first(span, 11)
+            assert otlp.first(event, 2) == b"tailrace.demoted"
+            assert otlp.first(otlp.first(event, 3), 1) == b"host.ip"
+        stats = {str(s["labels"].get("action")): s["value"] for s in d.tailctl("stats", "attributes")["stats"]}
+        assert stats["demote"] == 1 and stats["drop"] == 1, stats
+
+
+run_story(an_error_trace_is_kept_and_its_user_id_demoted, a_resource_s_attribute_is_demoted_onto_each_of_its_spans)
