@@ -53,6 +53,9 @@ int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr
 // Drain within drain_timeout: refuse, decide, deliver; count what is left. Then end everything.
 void tr_daemon_stop(struct tr_daemon *daemon);
 
+// malloc_guard.c: set while a data lcore is inside a turn.
+extern _Thread_local bool tr_in_turn;
+
 // lcore_thread.c
 int tr_lcore_thread_start(struct tr_lcore_thread *thread, struct tr_error *error);
 void tr_lcore_thread_join(struct tr_lcore_thread *thread);

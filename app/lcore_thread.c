@@ -60,12 +60,16 @@ static void *run(void *argument)
 
     while (!tr_load_acquire(&thread->finish)) {
         uint64_t now = tr_clock_ns(), after;
+        size_t work;
 
         if (now >= offset_at) {
             tr_store_relaxed(&lcore->wall_offset_ns, tr_clock_wall_ns() - now);
             offset_at = now + OFFSET_NS;
         }
-        if (tr_lcore_poll(lcore, now)) {
+        tr_in_turn = true;
+        work = tr_lcore_poll(lcore, now);
+        tr_in_turn = false;
+        if (work) {
             after = tr_clock_ns();
             tr_count(&lcore->counters.busy_ns, after - now);
             idle_since = 0;
