@@ -65,9 +65,10 @@ static size_t gzip_of(const uint8_t *from, size_t bytes, uint8_t *to, size_t roo
 
 static void request_compose(struct sim_world *world, struct sim_client *client)
 {
-    static uint8_t body[16384], packed[20000];
+    static uint8_t body[32768], packed[33000];
     bool odd = world->options.flaky && !world->healed;
-    uint32_t most = 1 + (uint32_t)sim_draw(world, world->options.body_spans);
+    uint32_t most =
+        world->options.floods ? SIM_BODY_SPANS : 1 + (uint32_t)sim_draw(world, world->options.body_spans);
     bool gzip = sim_draw(world, 4) == 0;
     size_t bytes;
 
@@ -78,7 +79,7 @@ static void request_compose(struct sim_world *world, struct sim_client *client)
     client->malformed = odd && sim_draw(world, 20) == 0;
     bytes = sim_body_make(world, client->spans, client->count, client->bad, body);
     if (client->malformed)
-        bytes -= 1 + sim_draw(world, bytes - 1);
+        bytes -= 1 + sim_draw(world, 20); // in the middle of the last ResourceSpans, or of the only one
     if (gzip)
         bytes = gzip_of(body, bytes, packed, sizeof(packed));
     request_write(client, gzip ? packed : body, bytes, gzip, sim_draw(world, 4) == 0);

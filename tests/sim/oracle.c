@@ -105,7 +105,8 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
         return sim_fail(world, "a verdict about a trace that nobody sent");
     if (tr_hash_range(tr_hash_trace_id(trace->id), world->options.lcores) != lcore)
         return sim_fail(world, "lcore %u decided trace %u, which is not its own", lcore, index);
-    trace->verdicts++;
+    if (trace->verdicts++ && number - trace->verdict_number < world->options.verdicts_max)
+        return sim_fail(world, "trace %u was decided again while its verdict is remembered", index);
     trace->verdict_lcore = lcore;
     trace->verdict_number = number;
     trace->kept = kept;
@@ -147,6 +148,29 @@ bool sim_verdicts_read(struct sim_world *world)
             if (!verdict_holds(world, i, world->verdicts_read[i],
                                tr_verdict_ring_at(ring, world->verdicts_read[i])))
                 return false;
+    }
+    return true;
+}
+
+// --- sleep
+
+// Whatever lies in a ring for a sleeper has woken it, and one with work that is stuck looks again soon.
+static bool sleepers_hold(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->options.lcores; i++) {
+        const struct sim_sleeper *sleeper = &world->sleepers[i];
+        const struct tr_lcore *lcore = world->lcores[i];
+        uint32_t stuck = 0;
+
+        if (sleeper->state != SIM_ASLEEP || sleeper->woken)
+            continue;
+        if (tr_lcore_has_input(lcore))
+            return sim_fail(world, "lcore %u sleeps and nobody woke it for what lies in its rings", i);
+        for (uint32_t to = 0; to < world->options.lcores; to++)
+            stuck += lcore->walker.bursts[to].count + lcore->held_back_count[to];
+        if (stuck && sleeper->until > world->now + TR_MS)
+            return sim_fail(world, "lcore %u sleeps for %llu ns on %u messages that are stuck", i,
+                            (unsigned long long)(sleeper->until - world->now), stuck);
     }
     return true;
 }
@@ -236,7 +260,7 @@ bool sim_identities_hold(struct sim_world *world)
     HOLDS(world, s.stale, 0ull);
     HOLDS(world, s.too_large, 0ull);
     HOLDS(world, s.epoch_behind, 0ull);
-    return pools_hold(world);
+    return pools_hold(world) && sleepers_hold(world);
 }
 
 // --- at rest

@@ -28,10 +28,10 @@ static void report(bool good)
            (unsigned long long)world.steps, good ? "all held" : world.failure);
     printf("  %u lcores, %u clients, rings of %u, journal %llu, outbox %llu, table %u of %u spans, %u "
            "verdicts, wait %llu us"
-           "%s%s%s\n",
+           "%s%s%s%s\n",
            o->lcores, o->clients, o->slots, (unsigned long long)o->journal_bytes,
            (unsigned long long)o->outbox_bytes, o->traces_max, o->refs_max, o->verdicts_max,
-           (unsigned long long)(o->wait_ns / TR_US), o->flaky ? ", flaky" : "",
+           (unsigned long long)(o->wait_ns / TR_US), o->flaky ? ", flaky" : "", o->floods ? ", floods" : "",
            o->slow_readers ? ", slow readers" : "", o->drains ? ", drains" : "");
     printf("  %llu requests answered, %llu refused, %llu broken; %llu spans out, %llu lost to slow readers; "
            "%llu swaps\n",

@@ -77,8 +77,8 @@ uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most)
         world->window++;
     }
     // A window of traces is under way at a time; their spans come in any order, now and then a little later.
-    for (uint32_t tries = 0; tries < 64 && taken < most && world->window < SIM_TRACES; tries++) {
-        uint32_t trace = world->window + (uint32_t)sim_draw(world, tries < 32 ? 24 : 4);
+    for (uint32_t tries = 0; tries < 128 && taken < most && world->window < SIM_TRACES; tries++) {
+        uint32_t trace = world->window + (uint32_t)sim_draw(world, tries < 96 ? world->options.window : 4);
 
         if (trace >= SIM_TRACES)
             continue;
@@ -93,11 +93,12 @@ uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most)
     return taken;
 }
 
-// Split over one to three ScopeSpans, with the resource before or after them: both are legal.
-size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t count, uint32_t bad,
-                     uint8_t *body)
+// The ResourceSpans of those that are, or are not, of gold traces: in one to three ScopeSpans, with the
+// resource before or after them: both are legal.
+static uint8_t *resource_spans_put(struct sim_world *world, const uint16_t *spans, uint32_t count,
+                                   uint32_t bad, bool gold, uint8_t *to)
 {
-    static uint8_t scope_spans[8192], whole[16384], resource[256];
+    static uint8_t scope_spans[16384], whole[32768], resource[256];
     uint32_t parts = 1 + (uint32_t)sim_draw(world, 3), at = 0;
     bool resource_first = sim_draw(world, 2);
     uint8_t *r, *w = whole;
@@ -105,6 +106,8 @@ size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t co
 
     snprintf(service, sizeof(service), "service-%u", (unsigned)sim_draw(world, 5));
     r = put_attribute(resource, 1, "service.name", service);
+    if (gold)
+        r = put_attribute(r, 1, "plan", "gold");
     if (resource_first)
         w = tr_pb_put_bytes(w, 1, resource, (size_t)(r - resource));
     for (uint32_t part = 0; part < parts; part++) {
@@ -112,17 +115,26 @@ size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t co
         uint8_t *s = tr_pb_put_bytes(scope_spans, 1, "\x0a\x03sim", 5);
 
         for (; at < until; at++) {
+            uint32_t trace = spans[at] / SIM_TRACE_SPANS;
             uint8_t span[512];
-            size_t bytes = sim_span_make(world, spans[at] / SIM_TRACE_SPANS, spans[at] % SIM_TRACE_SPANS,
-                                         at + bad >= count, span);
+            size_t bytes = sim_span_make(world, trace, spans[at] % SIM_TRACE_SPANS, at + bad >= count, span);
 
-            s = tr_pb_put_bytes(s, 2, span, bytes);
+            if (is_gold(trace) == gold)
+                s = tr_pb_put_bytes(s, 2, span, bytes);
         }
         w = tr_pb_put_bytes(w, 2, scope_spans, (size_t)(s - scope_spans));
     }
     if (!resource_first)
         w = tr_pb_put_bytes(w, 1, resource, (size_t)(r - resource));
-    return (size_t)(tr_pb_put_bytes(body, 1, whole, (size_t)(w - whole)) - body);
+    return tr_pb_put_bytes(to, 1, whole, (size_t)(w - whole));
+}
+
+size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t count, uint32_t bad,
+                     uint8_t *body)
+{
+    uint8_t *to = resource_spans_put(world, spans, count, bad, false, body);
+
+    return (size_t)(resource_spans_put(world, spans, count, bad, true, to) - body);
 }
 
 // --- configs
@@ -130,7 +142,7 @@ size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t co
 #define ERRORS "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}"
 #define GOLD   "{name: gold, type: string_attribute, string_attribute: {key: tier, values: [gold]}}"
 
-static void config_write(unsigned config, char *text, size_t room)
+static void config_write(unsigned config, uint32_t epoch, char *text, size_t room)
 {
     static const char *const fixed[SIM_CONFIGS] = {
         [0] = "policies: [" ERRORS "]",
@@ -144,6 +156,13 @@ static void config_write(unsigned config, char *text, size_t room)
     };
     size_t n;
 
+    if (config == 6) { // of the resource, and each time another predicate: no set before tests it
+        snprintf(text, room,
+                 "policies: [{name: plan, type: string_attribute, string_attribute: {key: plan, values: "
+                 "[gold, e%u]}}]",
+                 epoch);
+        return;
+    }
     if (fixed[config]) {
         snprintf(text, room, "%s", fixed[config]);
         return;
@@ -184,6 +203,8 @@ bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config)
         return trace->slow;
     case 4:
         return trace->error && trace->slow;
+    case 6:
+        return is_gold(number);
     default:
         return trace->error || is_gold(number);
     }
@@ -200,7 +221,7 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     struct tr_error error = {0};
 
     epoch->number = ++world->epoch;
-    config_write(config, text, sizeof(text));
+    config_write(config, epoch->number, text, sizeof(text));
     if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||
         tr_options_parse(&tr_attributes_option_table, rules, strlen(rules), &attributes, &error) ||
         tr_policy_set_compile(tr_options_struct(policies), before, epoch->number, &epoch->policies, &error) ||

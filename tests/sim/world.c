@@ -37,7 +37,6 @@ static void options_draw(struct sim_world *world)
     o->clients = 1 + (uint32_t)sim_draw(world, SIM_CLIENTS_MAX);
     o->slots = (uint32_t)draw_power(world, 1, 7);
     o->journal_bytes = draw_power(world, 16, 18);
-    o->outbox_bytes = draw_power(world, 16, 20);
     o->traces_max = 1 + (uint32_t)sim_draw(world, draw_power(world, 3, 9));
     o->refs_max = o->traces_max * (2 + (uint32_t)sim_draw(world, 8)) + SIM_TRACE_SPANS;
     o->spans_max = sim_draw(world, 4) ? o->refs_max : 2 + (uint32_t)sim_draw(world, 20);
@@ -52,7 +51,20 @@ static void options_draw(struct sim_world *world)
     o->swaps = sim_draw(world, 2);
     o->flaky = sim_draw(world, 2);
     o->slow_readers = sim_draw(world, 4) == 0;
+    // A reader that reads after each turn is not overrun by what a turn emits.
+    o->outbox_bytes = o->slow_readers ? draw_power(world, 14, 17) : draw_power(world, 18, 20);
     o->drains = sim_draw(world, 4) == 0;
+    o->floods = sim_draw(world, 6) == 0;
+    o->window = 24;
+    if (o->floods) {
+        o->lcores = 1 + (uint32_t)sim_draw(world, 2);
+        o->window = 250;
+        o->clients = SIM_CLIENTS_MAX;
+        o->body_spans = SIM_BODY_SPANS;
+        // Short of bytes, or of contexts long before.
+        o->journal_bytes = sim_draw(world, 2) ? 64 * TR_KIB : TR_MIB;
+        o->traces_max = TR_MIN(o->traces_max, 8u);
+    }
 }
 
 static void woken(void *context)
@@ -69,7 +81,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                        .journal_bytes = o->journal_bytes,
                                        .outbox_bytes = o->outbox_bytes,
                                        .body_bytes_max = 8192,
-                                       .contexts = (uint32_t)draw_power(world, 6, 10),
+                                       .contexts = o->floods ? 64 : (uint32_t)draw_power(world, 6, 10),
                                        .sources_max = 64};
     int rc;
 

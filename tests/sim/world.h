@@ -13,11 +13,11 @@
 #include "lcore/lcore.h"
 
 #define SIM_LCORES_MAX  4
-#define SIM_CLIENTS_MAX 6
+#define SIM_CLIENTS_MAX 16
 #define SIM_TRACES      300
 #define SIM_TRACE_SPANS 64
-#define SIM_BODY_SPANS  12
-#define SIM_CONFIGS     6
+#define SIM_BODY_SPANS  32
+#define SIM_CONFIGS     7
 #define SIM_EPOCHS      512
 
 struct sim_world;
@@ -79,11 +79,12 @@ struct sim_options {
     uint64_t seed;
     uint32_t lcores, slots, traces_max, refs_max, verdicts_max, spans_max, clients;
     uint64_t journal_bytes, outbox_bytes, wait_ns, wait_min_ns, step_ns;
-    uint32_t body_spans;
-    bool swaps;        // configs change on the way
-    bool flaky;        // connections break, bodies are malformed, spans are bad
-    bool slow_readers; // outboxes overrun
-    bool drains;       // ends with a drain instead of waiting
+    uint32_t body_spans, window; // traces under way at a time
+    bool swaps;                  // configs change on the way
+    bool flaky;                  // connections break, bodies are malformed, spans are bad
+    bool floods;                 // large bodies from many clients to a small journal and table
+    bool slow_readers;           // outboxes overrun
+    bool drains;                 // ends with a drain instead of waiting
 };
 
 struct sim_world {
