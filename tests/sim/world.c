@@ -128,7 +128,8 @@ int sim_open(struct sim_world *world, uint64_t seed)
     options_draw(world);
     sim_traces_draw(world);
     rules_make(world);
-    snprintf(world->directory, sizeof(world->directory), "/dev/shm/tailrace-sim.XXXXXX");
+    snprintf(world->directory, sizeof(world->directory), "%s/tailrace-sim.XXXXXX",
+             getenv("SIM_DIRECTORY") ? getenv("SIM_DIRECTORY") : "/dev/shm");
     if (!mkdtemp(world->directory))
         return -errno;
     if (tr_mesh_create(&world->mesh, world->options.lcores, world->options.slots, &error) < 0)
@@ -146,7 +147,7 @@ fail:
 
 void sim_close(struct sim_world *world)
 {
-    char command[96];
+    char command[160];
 
     for (uint32_t i = 0; i < world->options.lcores; i++) {
         if (world->lcores[i] && world->lcores[i]->http)

@@ -91,7 +91,7 @@ struct sim_world {
     struct sim_options options;
     uint64_t random;
     uint64_t now;
-    char directory[64];
+    char directory[128]; // in $SIM_DIRECTORY or /dev/shm
     struct tr_mesh *mesh;
     struct tr_lcore *lcores[SIM_LCORES_MAX];
     struct sim_sleeper sleepers[SIM_LCORES_MAX];
