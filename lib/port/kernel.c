@@ -21,44 +21,6 @@ TR_COUNTERS_DEFINE(kernel, TR_KERNEL_COUNTERS)
 #define TIMERS_NS      (250 * TR_MS)
 #define LINGER_NS      (5 * TR_S)
 
-// What epoll's data says: a stream's number, or one of these and a number.
-#define EVENT_WAKE   (1ull << 62)
-#define EVENT_LISTEN (1ull << 61)
-
-struct connection {
-    struct tr_stream stream;
-    struct tr_kernel *kernel;
-    uint32_t number;
-    uint32_t next_free;
-    uint32_t port; // whose handoff counts it
-    int fd;        // -1: not in use
-    uint32_t events; // that epoll watches
-    bool open, paused, eof, closing, ended;
-    bool aged;
-    enum tr_close_reason reason;
-    uint64_t active_ns; // last byte in either direction
-    uint64_t age_ns;    // when it is old
-    uint64_t linger_ns; // closing: when it is aborted
-    size_t send_bytes, send_begin; // ring in its slot of send buffers
-};
-
-struct tr_kernel {
-    struct tr_kernel_options options;
-    struct tr_kernel_counters counters;
-    const struct tr_stream_user *user;
-    struct tr_kernel_port *ports[8];
-    size_t ports_count;
-    uint32_t lcore;
-    int epoll_fd, wake_fd;
-    uint64_t now, timers_ns;
-    struct connection *connections;
-    uint8_t *send_buffers, *receive_buffer;
-    uint32_t used, free; // connections ever used; first free + 1
-    uint32_t *ended;     // numbers of connections whose closed() is due
-    uint32_t ended_count;
-    uint64_t random;
-};
-
 static uint8_t *send_buffer(const struct connection *c)
 {
     return c->kernel->send_buffers + (size_t)c->number * c->kernel->options.send_buffer_bytes;
@@ -213,7 +175,7 @@ static struct connection *connection_take(struct tr_kernel *kernel)
     return c;
 }
 
-static void connection_free(struct connection *c)
+void tr_connection_free(struct connection *c)
 {
     struct tr_kernel *kernel = c->kernel;
 
@@ -261,7 +223,7 @@ static void connection_open(struct tr_kernel *kernel, uint32_t port, int fd)
     tr_gauge(&kernel->counters.open, kernel->counters.open + 1);
     if (epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ||
         kernel->user->opened(kernel->user->context, &c->stream, kernel->now) < 0)
-        connection_free(c);
+        tr_connection_free(c);
 }
 
 static size_t handoffs_take(struct tr_kernel *kernel)
@@ -360,7 +322,7 @@ static void ended_tell(struct tr_kernel *kernel)
         struct connection *c = &kernel->connections[kernel->ended[i]];
 
         kernel->user->closed(kernel->user->context, &c->stream, c->reason, kernel->now);
-        connection_free(c);
+        tr_connection_free(c);
     }
     kernel->ended_count = 0;
 }
@@ -430,84 +392,6 @@ void tr_kernel_age_all(struct tr_kernel *kernel, uint64_t now)
     for (uint32_t i = 0; i < kernel->used; i++)
         if (kernel->connections[i].open && !kernel->connections[i].ended)
             kernel->user->aged(kernel->user->context, &kernel->connections[i].stream, now);
-}
-
-static void *pages(size_t bytes)
-{
-    void *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return area == MAP_FAILED ? NULL : area;
-}
-
-static int listen_watch(struct tr_kernel *kernel)
-{
-    for (size_t p = 0; p < kernel->ports_count; p++) {
-        for (size_t i = 0; i < kernel->ports[p]->count; i++) {
-            struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = EVENT_LISTEN | p << 8 | i};
-
-            if (epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, kernel->ports[p]->fds[i], &event) < 0)
-                return -errno;
-        }
-        kernel->ports[p]->handoffs[kernel->lcore].wake_fd = kernel->wake_fd;
-    }
-    return 0;
-}
-
-int tr_kernel_create(struct tr_kernel **out, uint32_t lcore, struct tr_kernel_port *const *ports, size_t count,
-                     const struct tr_kernel_options *options, const struct tr_stream_user *user,
-                     struct tr_error *error)
-{
-    struct tr_kernel *kernel = calloc(1, sizeof(*kernel));
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = EVENT_WAKE};
-
-    if (!kernel || count > TR_NELEMS(kernel->ports))
-        return tr_error_set(error, ENOMEM, "no memory for connections");
-    kernel->options = *options;
-    kernel->user = user;
-    kernel->lcore = lcore;
-    kernel->ports_count = count;
-    memcpy(kernel->ports, ports, count * sizeof(*ports));
-    kernel->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    kernel->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    kernel->connections = pages(options->connections_max * sizeof(*kernel->connections));
-    kernel->send_buffers = pages(options->connections_max * options->send_buffer_bytes);
-    kernel->receive_buffer = pages(options->receive_buffer_bytes);
-    kernel->ended = pages(options->connections_max * sizeof(*kernel->ended));
-    if (kernel->epoll_fd < 0 || kernel->wake_fd < 0 || !kernel->connections || !kernel->send_buffers ||
-        !kernel->receive_buffer || !kernel->ended ||
-        epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, kernel->wake_fd, &event) < 0 || listen_watch(kernel) < 0) {
-        int rc = errno ? errno : ENOMEM;
-
-        tr_kernel_destroy(kernel, 0);
-        return tr_error_set(error, rc, "connections of lcore %u: %s", lcore, strerror(rc));
-    }
-    *out = kernel;
-    return 0;
-}
-
-void tr_kernel_destroy(struct tr_kernel *kernel, uint64_t now)
-{
-    for (uint32_t i = 0; i < kernel->used; i++) {
-        struct connection *c = &kernel->connections[i];
-
-        if (!c->open)
-            continue;
-        kernel->user->closed(kernel->user->context, &c->stream, TR_CLOSE_SHUTDOWN, TR_MAX(now, kernel->now));
-        connection_free(c);
-    }
-    if (kernel->epoll_fd >= 0)
-        close(kernel->epoll_fd);
-    if (kernel->wake_fd >= 0)
-        close(kernel->wake_fd);
-    if (kernel->connections)
-        munmap(kernel->connections, kernel->options.connections_max * sizeof(*kernel->connections));
-    if (kernel->send_buffers)
-        munmap(kernel->send_buffers, kernel->options.connections_max * kernel->options.send_buffer_bytes);
-    if (kernel->receive_buffer)
-        munmap(kernel->receive_buffer, kernel->options.receive_buffer_bytes);
-    if (kernel->ended)
-        munmap(kernel->ended, kernel->options.connections_max * sizeof(*kernel->ended));
-    free(kernel);
 }
 
 struct tr_kernel_counters *tr_kernel_counters(struct tr_kernel *kernel)

@@ -30,6 +30,47 @@ struct tr_kernel_port {
     struct handoff handoffs[LCORES_MAX];
 };
 
+// What epoll's data says: a stream's number, or one of these and a number.
+#define EVENT_WAKE   (1ull << 62)
+#define EVENT_LISTEN (1ull << 61)
+
+struct connection {
+    struct tr_stream stream;
+    struct tr_kernel *kernel;
+    uint32_t number;
+    uint32_t next_free;
+    uint32_t port; // whose handoff counts it
+    int fd;        // -1: not in use
+    uint32_t events; // that epoll watches
+    bool open, paused, eof, closing, ended;
+    bool aged;
+    enum tr_close_reason reason;
+    uint64_t active_ns; // last byte in either direction
+    uint64_t age_ns;    // when it is old
+    uint64_t linger_ns; // closing: when it is aborted
+    size_t send_bytes, send_begin; // ring in its slot of send buffers
+};
+
+struct tr_kernel {
+    struct tr_kernel_options options;
+    struct tr_kernel_counters counters;
+    const struct tr_stream_user *user;
+    struct tr_kernel_port *ports[8];
+    size_t ports_count;
+    uint32_t lcore;
+    int epoll_fd, wake_fd;
+    uint64_t now, timers_ns;
+    struct connection *connections;
+    uint8_t *send_buffers, *receive_buffer;
+    uint32_t used, free; // connections ever used; first free + 1
+    uint32_t *ended;     // numbers of connections whose closed() is due
+    uint32_t ended_count;
+    uint64_t random;
+};
+
+// Close it, and give its slot back. Its user knows.
+void tr_connection_free(struct connection *c);
+
 void tr_address_of(const void *sockaddr, struct tr_address *address);
 
 // Accept what waits on a listening socket, at most `most`, each to the least loaded lcore. Returns how many.
