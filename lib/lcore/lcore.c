@@ -56,13 +56,15 @@ uint64_t tr_lcore_deadline(const struct tr_lcore *lcore)
     return deadline;
 }
 
+// A class 1 ring behind messages that the owner can't take yet is none: that ends with time, not with a look.
 static bool rings_have_input(const struct tr_lcore *lcore)
 {
     uint32_t self = lcore->options.lcore;
 
     for (uint32_t from = 0; from < lcore->mesh->lcores; from++)
-        if (from != self && (tr_mesh_count(lcore->mesh, TR_CLASS_1, from, self) ||
-                             tr_mesh_count(lcore->mesh, TR_CLASS_2, from, self)))
+        if (from != self && (tr_mesh_count(lcore->mesh, TR_CLASS_2, from, self) ||
+                             (lcore->held_back_count[from] < TR_BURST &&
+                              tr_mesh_count(lcore->mesh, TR_CLASS_1, from, self))))
             return true;
     return false;
 }
