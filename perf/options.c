@@ -19,6 +19,7 @@ static const char help[] =
     "  --shuffle                     spans of a service in any order\n"
     "  --no-retry                    do not send again what was UNAVAILABLE\n"
     "  --truth FILE [--truth-hash]   a JSON line for each trace that was acknowledged whole\n"
+    "  --progress                    a line of JSON a second: what is acknowledged so far\n"
     "  --json                        the report as JSON\n";
 
 static int choose(const char *text, const char *const *names, int count)
@@ -39,7 +40,7 @@ void options_parse(struct options *o, int argc, char **argv)
         {"seed", 1, NULL, 's'},       {"services", 1, NULL, 'S'},  {"error-rate", 1, NULL, 'e'},
         {"slow-rate", 1, NULL, 'l'},  {"unknown-fields", 1, NULL, 'u'}, {"shuffle", 0, NULL, 'x'},
         {"no-retry", 0, NULL, 'R'},   {"truth", 1, NULL, 'T'},     {"truth-hash", 0, NULL, 'H'},
-        {"json", 0, NULL, 'j'},       {"device", 1, NULL, 'D'},    {"help", 0, NULL, 'h'},
+        {"json", 0, NULL, 'j'},       {"progress", 0, NULL, 'P'}, {"device", 1, NULL, 'D'},    {"help", 0, NULL, 'h'},
         {0}};
     static const char *const protocols[] = {"grpc", "http", "json"}, *const compressions[] = {"none", "gzip", "zstd"};
     int option;
@@ -102,6 +103,9 @@ void options_parse(struct options *o, int argc, char **argv)
             break;
         case 'H':
             o->truth_hash = true;
+            break;
+        case 'P':
+            o->progress = true;
             break;
         case 'j':
             o->json = true;

@@ -15,7 +15,7 @@ struct options {
     uint32_t connections, streams, batch;
     double rate;
     uint64_t duration_ns, spans, seed;
-    bool json, truth_hash, retry;
+    bool json, progress, truth_hash, retry;
     struct corpus_options corpus;
 };
 

@@ -53,7 +53,7 @@ struct run {
     uint8_t *body, *packed;
     ZSTD_CCtx *zstd;
 
-    uint64_t begun_ns, ended_ns;
+    uint64_t begun_ns, ended_ns, progress_ns; // progress_ns: when the next line of --progress is due
     uint64_t requests, bytes, sent, acknowledged, rejected, retried, failed;
     uint64_t codes[20];
     uint64_t latencies[BUCKETS], latencies_count, latency_max_ns;
@@ -223,6 +223,17 @@ static void reopen(struct run *run, uint32_t i)
     run->clients[i] = client_open(&run->client);
 }
 
+// A line at which a reader can take measurements of its own.
+static void progress(struct run *run, uint64_t now)
+{
+    if (now < run->progress_ns)
+        return;
+    run->progress_ns = run->progress_ns ? run->progress_ns + TR_S : now + TR_S;
+    printf("{\"seconds\": %.6f, \"spans_acknowledged\": %llu, \"spans_failed\": %llu}\n",
+           (double)(now - run->begun_ns) / 1e9, (unsigned long long)run->acknowledged, (unsigned long long)run->failed);
+    fflush(stdout);
+}
+
 static int run_loop(struct run *run)
 {
     struct pollfd fds[CONNECTIONS_MAX];
@@ -237,6 +248,8 @@ static int run_loop(struct run *run)
         bool any = false, alive = false;
         uint32_t request;
 
+        if (run->options.progress)
+            progress(run, now);
         for (uint32_t k = 0; k < count; k++) {
             uint32_t i = (turn + k) % count;
 
@@ -273,15 +286,20 @@ static int run_loop(struct run *run)
 
 static void truth_trace(struct run *run, FILE *out, uint64_t pass, uint32_t number, const char *hashes)
 {
+    static const char digits[] = "0123456789abcdef";
     const struct corpus_trace *trace = &run->corpus.traces[number];
     uint8_t id[16];
+    char text[33] = "";
 
     corpus_trace_id(&run->corpus, number, pass, id);
-    fputs("{\"id\": \"", out);
-    for (int i = 0; i < 16; i++)
-        fprintf(out, "%02x", id[i]);
-    fprintf(out, "\", \"spans\": %u, \"error\": %s, \"duration_ns\": %llu, \"root\": \"%s\", \"touched\": %s%s%s%s}\n",
-            trace->spans, trace->error ? "true" : "false", (unsigned long long)trace->duration_ns, trace->root,
+    for (int i = 0; i < 16; i++) {
+        text[2 * i] = digits[id[i] >> 4];
+        text[2 * i + 1] = digits[id[i] & 15];
+    }
+    fprintf(out,
+            "{\"id\": \"%s\", \"spans\": %u, \"error\": %s, \"duration_ns\": %llu, \"root\": \"%s\", "
+            "\"touched\": %s%s%s%s}\n",
+            text, trace->spans, trace->error ? "true" : "false", (unsigned long long)trace->duration_ns, trace->root,
             trace->touched ? "true" : "false", hashes ? ", \"hashes\": [" : "", hashes ? hashes : "", hashes ? "]" : "");
 }
 
