@@ -5,7 +5,7 @@
 #define TR_TRACE_POOL_H
 
 #include "base/tr.h"
-#include "trace/pages.h"
+#include "base/pages.h"
 
 struct tr_pool {
     uint8_t *items; // of items_max + 1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "trace/pages.h"
+#include "base/pages.h"
 
 #include <limits.h>
 #include <numaif.h>

@@ -3,8 +3,8 @@
 // huge pages where the kernel gives them. A page that was never touched costs nothing.
 //
 // Thread: start-up.
-#ifndef TR_TRACE_PAGES_H
-#define TR_TRACE_PAGES_H
+#ifndef TR_BASE_PAGES_H
+#define TR_BASE_PAGES_H
 
 #include "base/tr.h"
 
