@@ -115,7 +115,7 @@ void h1_reply(struct req *req)
     if (conn->current == req)
         conn->current = NULL;
     req_close(req);
-    conn->needs_send = true;
+    conn_send_soon(conn);
 }
 
 static void bad_request(struct conn *conn, int status, const char *text)

@@ -239,7 +239,7 @@ void h2_input(struct conn *conn, const uint8_t *data, size_t bytes)
             nghttp2_session_terminate_session(conn->session, NGHTTP2_INTERNAL_ERROR);
         conn->closing = true;
     }
-    conn->needs_send = true;
+    conn_send_soon(conn);
 }
 
 static ssize_t reply_read(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t room, uint32_t *flags,
@@ -303,13 +303,13 @@ void h2_reply(struct req *req)
         nv_set(&nv[count++], "vary", "origin");
     }
     nghttp2_submit_response(req->conn->session, req->stream_id, nv, count, req->reply_bytes ? &provider : NULL);
-    req->conn->needs_send = true;
+    conn_send_soon(req->conn);
 }
 
 void h2_goaway(struct conn *conn, uint32_t code)
 {
     conn->goaway_sent = true;
-    conn->needs_send = true;
+    conn_send_soon(conn);
     if (code == NGHTTP2_NO_ERROR)
         nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(conn->session),
                               code, NULL, 0);
@@ -320,7 +320,7 @@ void h2_goaway(struct conn *conn, uint32_t code)
 
 void h2_flush(struct conn *conn)
 {
-    conn->needs_send = false;
+    conn_send_never(conn);
     while (!conn->closed) {
         size_t sent;
 

@@ -28,6 +28,33 @@ void conn_close(struct conn *conn)
     conn->stream->ops->close(conn->stream);
 }
 
+void conn_send_soon(struct conn *conn)
+{
+    struct tr_http *http = conn->http;
+
+    if (conn->needs_send)
+        return;
+    conn->needs_send = true;
+    http->sends_count++;
+    conn->send_next = NULL;
+    conn->send_before = http->sends_end;
+    *http->sends_end = conn;
+    http->sends_end = &conn->send_next;
+}
+
+void conn_send_never(struct conn *conn)
+{
+    if (!conn->needs_send)
+        return;
+    conn->needs_send = false;
+    conn->http->sends_count--;
+    *conn->send_before = conn->send_next;
+    if (conn->send_next)
+        conn->send_next->send_before = conn->send_before;
+    else
+        conn->http->sends_end = conn->send_before;
+}
+
 static int opened(void *context, struct tr_stream *stream, uint64_t now)
 {
     struct tr_http *http = context;
@@ -154,6 +181,7 @@ static void closed(void *context, struct tr_stream *stream, enum tr_close_reason
     conn->closed = true;
     while (conn->requests)
         req_close(conn->requests);
+    conn_send_never(conn);
     if (conn->session)
         nghttp2_session_del(conn->session);
     tr_slab_free(&http->slab, conn->head);
@@ -198,6 +226,7 @@ int tr_http_create(struct tr_http **out, const struct tr_http_options *options, 
         return tr_error_set(error, ENOMEM, "no memory for HTTP");
     http->options = *options;
     http->sink = *sink;
+    http->sends_end = &http->sends;
     http->user = (struct tr_stream_user){.context = http,
                                          .opened = opened,
                                          .input = input,
@@ -249,7 +278,7 @@ static void requests_look(struct conn *conn)
         } else if (req->withheld_bytes && staging_has_room(req)) {
             h2_window_give(req, req->withheld_bytes);
             req->withheld_bytes = 0;
-            conn->needs_send = true;
+            conn_send_soon(conn);
         }
     }
 }
@@ -293,15 +322,16 @@ static void later_input(struct conn *conn)
 
 size_t tr_http_poll(struct tr_http *http, uint64_t now)
 {
-    struct conn *conn, *next;
     size_t work = 0;
 
     http->now = TR_MAX(http->now, now);
-    for (conn = http->conns; conn; conn = next) {
-        next = conn->next;
-        if (!conn->needs_send || conn->closed)
+    // Those that come back to the list on the way are the next turn's.
+    for (uint64_t left = http->sends_count; left && http->sends; left--) {
+        struct conn *conn = http->sends;
+
+        conn_send_never(conn);
+        if (conn->closed)
             continue;
-        conn->needs_send = false;
         if (conn->kind == CONN_H1 && conn->state == H1_HEAD && conn->head_bytes)
             later_input(conn);
         flush(conn);
@@ -325,7 +355,7 @@ void tr_http_drain(struct tr_http *http, uint64_t now)
     http->draining = true;
     for (struct conn *conn = http->conns; conn; conn = conn->next) {
         finish(conn);
-        conn->needs_send = true;
+        conn_send_soon(conn);
     }
 }
 

@@ -86,6 +86,8 @@ struct conn {
     bool closing;     // no new requests; close when the last is answered
     bool closed;      // close() or abort() was called
     bool in_input;    // calls into the stream's user are on the stack
+    bool needs_send;  // on http->sends
+    struct conn *send_next, **send_before;
     uint64_t opened_ns, idle_since_ns, head_since_ns;
     uint64_t requests_count, errors, spans_rejected, staged_bytes;
     char user_agent[96];
@@ -95,7 +97,7 @@ struct conn {
     const uint8_t *unsent; // rest of what nghttp2 gave, until its next call
     size_t unsent_bytes;
     uint64_t flood_since_ns, resets, control_frames;
-    bool goaway_sent, needs_send;
+    bool goaway_sent;
     int32_t last_stream_id;
     struct {
         int32_t from, to;
@@ -126,6 +128,8 @@ struct tr_http {
     nghttp2_mem mem;
     struct conn *conns;
     uint64_t conns_count;
+    struct conn *sends, **sends_end; // connections with something to send: of thousands a turn looks at these alone
+    uint64_t sends_count;
     uint64_t timeouts_at; // next look
 
     // The staging pool: chunks of CHUNK_BYTES.
@@ -180,6 +184,8 @@ int h2_callbacks_create(struct tr_http *http);
 // http.c
 void conn_abort(struct conn *conn, uint64_t *counter);
 void conn_close(struct conn *conn);
+void conn_send_soon(struct conn *conn); // at the turn's end
+void conn_send_never(struct conn *conn);
 
 // h1_parse.c: a request line and header lines, strictly.
 enum h1_head { H1_HEAD_GOOD, H1_HEAD_MALFORMED, H1_HEAD_NOT_HTTP };
