@@ -3,8 +3,8 @@
 
 packages_build="build-essential meson ninja-build pkg-config libdpdk-dev libnghttp2-dev libzstd-dev zlib1g-dev
 libxxhash-dev libyaml-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libcmocka-dev
-libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libhyperscan-dev scdoc python3 curl"
-packages_test="clang libclang-rt-14-dev llvm spin python3-venv python3-yaml nghttp2-client iproute2 ethtool tshark"
+libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libhyperscan-dev libbpf-dev clang scdoc python3 curl"
+packages_test="libclang-rt-14-dev llvm spin python3-venv python3-yaml nghttp2-client iproute2 ethtool tshark"
 
 # packages_install NAME...: those that are missing, by apt; as root or with sudo.
 packages_install() {
