@@ -131,6 +131,11 @@ class Daemon:
             answer = done.stdout + done.stderr
         return answer if check else (done.returncode, answer)
 
+    def memory(self):
+        """Resident memory in KiB, without the rings."""
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return int(next(line for line in f if line.startswith("RssAnon:")).split()[1])
+
     def audit(self):
         audit = self.tailctl("audit")
         assert audit["balanced"], json.dumps(audit, indent=1)

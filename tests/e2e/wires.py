@@ -22,13 +22,14 @@ RELAY = os.environ.get("RELAY", "build/tests/e2e/relay")
 CLIENT, SERVER = "198.18.0.1", "198.18.0.2"
 CLIENT6, SERVER6 = "fd00:18::1", "fd00:18::2"
 PORTS = 4317, 4318
+SOURCES = 8
+CLIENT_MORE = [f"198.18.0.{10 + i}/24" for i in range(SOURCES)]  # further addresses of the client
 KEEP_ALL = "\n    - {name: all, type: always_sample}"
 
 
 class Wire:
     def __init__(self, kind, mtu=1500, offload=True, relay=None):
         self.kind, self.mtu = kind, mtu
-        self.why_not = forbids(kind)
         self.server = netns.Namespace()
         self.client = self.server if kind == "tap" else netns.Namespace()
         self.relay = None
@@ -100,7 +101,7 @@ class WireDaemon(Daemon):
         return self
 
 
-def forbids(kind):
+def forbidden(kind):
     """Try what a kind of port needs of the kernel: why it can't be had, or None."""
     try:
         if kind == "af_packet":

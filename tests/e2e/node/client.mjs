@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // node client.mjs ENDPOINT grpc|http|json none|gzip: sends 40 traces of 2 spans, every fourth with an error, and prints
 // what it sent.
+import dns from 'node:dns';
 import { SpanStatusCode, context, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter as Grpc } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { OTLPTraceExporter as Json } from '@opentelemetry/exporter-trace-otlp-http';
@@ -10,10 +11,15 @@ import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trac
 
 const [endpoint, protocol, compression] = process.argv.slice(2);
 let failed = null;
+// The exporters hand "[fd00::2]" to the resolver, brackets and all.
+const httpAgentOptions = {
+  keepAlive: true,
+  lookup: (host, options, done) => dns.lookup(host.replace(/^\[|\]$/g, ''), options, done),
+};
 const base = {
   grpc: () => new Grpc({ url: endpoint, compression }),
-  http: () => new Proto({ url: `${endpoint}/v1/traces`, compression }),
-  json: () => new Json({ url: `${endpoint}/v1/traces`, compression }),
+  http: () => new Proto({ url: `${endpoint}/v1/traces`, compression, httpAgentOptions }),
+  json: () => new Json({ url: `${endpoint}/v1/traces`, compression, httpAgentOptions }),
 }[protocol]();
 const exporter = {
   export: (spans, done) => base.export(spans, (result) => { failed ||= result.error; done(result); }),
