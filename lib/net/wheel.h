@@ -11,22 +11,25 @@
 // A timer, part of what it is about. All zeros: not set.
 struct tr_timer {
     struct tr_timer *next, **before; // in its slot's list
-    uint64_t deadline_ns;            // TR_NEVER or 0 while not set
+    uint64_t deadline_ns;            // 0 or TR_NEVER while not set: also when it has ended
 };
 
-struct tr_wheel; // fixed size, about 8 KiB; in wheel.c
+struct tr_wheel; // fixed size, about 4 KiB; in wheel.c
 
 int tr_wheel_create(struct tr_wheel **wheel, uint64_t now);
 void tr_wheel_destroy(struct tr_wheel *wheel);
 
-// Set or move a timer. A deadline in the past ends at the next advance.
+// Set or move a timer; TR_NEVER: cancel it. A deadline in the past ends at the next advance, also at the same `now`.
 void tr_wheel_set(struct tr_wheel *wheel, struct tr_timer *timer, uint64_t deadline_ns);
 void tr_wheel_cancel(struct tr_wheel *wheel, struct tr_timer *timer);
 
-// Find the next timer whose deadline is at or before `now`, and take it off. Returns NULL: none is left. The caller may
-// set and cancel timers between calls.
+// Find the next timer whose deadline is at or before `now`, and take it off; those of one tick come in any order. The
+// caller may set and cancel timers between calls.
 //
-// Cost: what has ended, and a bit scan for a tick that is empty.
+// Returns NULL: none is left, or there was a lot to sort first; then tr_wheel_deadline() is not after `now` and the
+// rest comes next turn.
+//
+// Cost: what has ended, a bit scan for all ticks that are empty, and at most 512 timers to sort.
 struct tr_timer *tr_wheel_advance(struct tr_wheel *wheel, uint64_t now);
 
 // No timer ends before this; TR_NEVER: none is set. At a coarse slot's begin rather than at the timer in it.
