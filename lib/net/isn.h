@@ -19,15 +19,18 @@ struct tr_tuple {
 uint64_t tr_siphash(const uint8_t key[16], const void *data, size_t bytes);
 uint32_t tr_isn(const uint8_t secret[16], const struct tr_tuple *tuple, uint64_t now);
 
+#define TR_COOKIE_MSS_LEAST 64 // who offers less gets this
+
 struct tr_cookie {
-    uint16_t mss_bytes; // the nearest at or below of 8 common ones, 536 to 8960
+    uint16_t mss_bytes; // what comes back is the nearest at or below of 8 common ones, TR_COOKIE_MSS_LEAST to 8940
     bool has_timestamp, sack_permitted;
     bool has_window_scale;
     uint8_t window_scale;
 };
 
 // peer_isn   of the SYN
-// timestamp  our clock; the one to be sent comes back in its place, its 6 low bits being the cookie's
+// timestamp  our clock; the one to be sent comes back in its place, its 6 low bits being the cookie's: behind the clock
+//            by at most 63, never ahead
 uint32_t tr_cookie_make(const uint8_t secret[16], const struct tr_tuple *tuple, uint32_t peer_isn,
                         const struct tr_cookie *cookie, uint64_t now, uint32_t *timestamp);
 // isn             ACK - 1
