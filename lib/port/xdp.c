@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -205,16 +206,15 @@ static int maps_find(struct tr_xdp *xdp, struct tr_error *error)
     return 0;
 }
 
-// Make a hash map's keys exactly those given: new ones come before old ones go.
-static int keys_replace(int fd, const void *keys, size_t count, size_t key_bytes)
+// Make a hash map's entries exactly those given: new ones come before old ones go.
+static int entries_replace(int fd, const void *keys, const uint8_t *values, size_t count, size_t key_bytes)
 {
-    const uint8_t yes = 1;
     uint8_t key[sizeof(struct tr_xdp_address)], next[sizeof(key)];
     size_t i;
     int rc;
 
     for (i = 0; i < count; i++) {
-        rc = bpf_map_update_elem(fd, (const uint8_t *)keys + i * key_bytes, &yes, BPF_ANY);
+        rc = bpf_map_update_elem(fd, (const uint8_t *)keys + i * key_bytes, &values[i], BPF_ANY);
         if (rc < 0)
             return rc;
     }
@@ -230,9 +230,36 @@ static int keys_replace(int fd, const void *keys, size_t count, size_t key_bytes
     return rc == -ENOENT ? 0 : rc;
 }
 
+// Does the kernel have the address? Then it answers ARP, NDP and echo for it, and goes on doing so.
+static int owners_find(const struct tr_xdp_filter *filter, uint8_t owners[TR_XDP_ADDRESSES_MAX])
+{
+    struct ifaddrs *all, *at;
+    struct tr_ip ip;
+
+    if (getifaddrs(&all) < 0)
+        return -errno;
+    memset(owners, TR_XDP_ALONE, filter->address_count);
+    for (at = all; at; at = at->ifa_next) {
+        if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET)
+            ip = tr_ip_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at->ifa_addr)->sin_addr);
+        else if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET6)
+            memcpy(&ip, &((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr, sizeof(ip));
+        else
+            continue;
+        for (size_t i = 0; i < filter->address_count; i++) {
+            if (tr_ip_equal(&ip, &filter->addresses[i]))
+                owners[i] = TR_XDP_SHARED;
+        }
+    }
+    freeifaddrs(all);
+    return 0;
+}
+
 int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, struct tr_error *error)
 {
-    struct tr_xdp_settings settings = {.check_addresses = filter->address_count > 0};
+    struct tr_xdp_settings settings = {.port_count = (uint32_t)filter->port_count,
+                                       .address_count = (uint32_t)filter->address_count};
+    uint8_t owners[TR_XDP_ADDRESSES_MAX], yes[TR_XDP_PORTS_MAX] = {0};
     uint16_t ports_be[TR_XDP_PORTS_MAX];
     const uint32_t zero = 0;
     int rc;
@@ -249,11 +276,14 @@ int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, st
         return rc;
     for (size_t i = 0; i < filter->port_count; i++)
         ports_be[i] = htons(filter->ports[i]);
-    rc = keys_replace(xdp->map_fds[ADDRESSES], filter->addresses, filter->address_count, sizeof(struct tr_ip));
+    rc = owners_find(filter, owners);
+    if (rc == 0)
+        rc = entries_replace(xdp->map_fds[ADDRESSES], filter->addresses, owners, filter->address_count,
+                             sizeof(struct tr_ip));
+    if (rc == 0)
+        rc = entries_replace(xdp->map_fds[PORTS], ports_be, yes, filter->port_count, sizeof(ports_be[0]));
     if (rc == 0)
         rc = bpf_map_update_elem(xdp->map_fds[SETTINGS], &zero, &settings, BPF_ANY);
-    if (rc == 0)
-        rc = keys_replace(xdp->map_fds[PORTS], ports_be, filter->port_count, sizeof(ports_be[0]));
     if (rc < 0)
         return tr_error_set(error, -rc, "%s: the XDP program's maps: %s", xdp->interface, strerror(-rc));
     return 0;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A NIC shared with the kernel: a net_af_xdp device whose XDP program (xdp_filter.bpf.c) takes only TCP to our ports.
+// A NIC shared with the kernel: a net_af_xdp device whose XDP program (xdp_filter.bpf.c) takes only what is ours.
+//
+// Of an address that the kernel has too that is TCP to our ports and the ICMP errors about it; the kernel answers ARP,
+// NDP and echo, and peers' MACs are learned from their segments. An address that the kernel doesn't have is ours alone.
 //
 //     tr_xdp_device_complete()   the device's arguments, with our program in them, and the interface
 //     tr_xdp_open()              before EAL makes the device: claim the interface, take a dead daemon's program off
@@ -52,11 +55,11 @@ struct tr_xdp_filter {
     const uint16_t *ports; // host order
     size_t port_count;     // 0: everything goes to the kernel
     const struct tr_ip *addresses;
-    size_t address_count; // 0: whatever the destination address
+    size_t address_count; // 0: whatever the destination address, as if the kernel had it
 };
 
-// Replace what is taken. Frames in flight meanwhile go by the old, the new or a mixture; live connections that are in
-// both are never passed to the kernel.
+// Replace what is taken. Which addresses the kernel has is looked up here: call it again when that changed. Frames in
+// flight meanwhile go by the old, the new or a mixture; what is in both never passes to the kernel.
 //
 // Returns 0, -ENOENT: our program isn't attached (yet); -E2BIG: more than half of
 // TR_XDP_PORTS_MAX or TR_XDP_ADDRESSES_MAX (old and new are there at once for a moment);

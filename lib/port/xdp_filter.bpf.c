@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a net_af_xdp port takes from an interface that the kernel goes on using: TCP to our ports and addresses, and
-// the ICMP errors about what we sent from them, so that path MTU discovery works. All else stays the kernel's: ARP,
-// NDP, echo, SSH, and what it can't be told of at a glance (later fragments, IPv6 with extension headers).
+// What a net_af_xdp port takes from an interface that the kernel goes on using.
 //
-// The first fragment of a segment to one of our ports is taken: the kernel would put the segment together, find no
-// listener and reset our connection. Our stack counts and drops it, and the rest times out in the kernel.
+// Of an address that the kernel has as well: TCP to our ports, and the ICMP errors about what we sent from them, so
+// that path MTU discovery works. All else stays the kernel's: ARP, NDP, echo, SSH, and what it can't be told of at a
+// glance (later fragments, IPv6 with extension headers). The first fragment of a segment to one of our ports is taken:
+// the kernel would put the segment together, find no listener and reset our connection. Our stack counts and drops it,
+// and the rest times out in the kernel.
+//
+// Of an address that the kernel doesn't have: everything, and ARP requests and neighbour solicitations for it.
 //
 // DPDK's net_af_xdp loads this (devarg xdp_prog) and puts its sockets into `xsks_map`; lib/port/xdp.c fills the other
-// maps. While tr_ports is empty, or when the sockets are gone with their process, every frame passes.
+// maps. While no port is set, or when the sockets are gone with their process, every frame passes.
 //
 // "frags": the program may sit on an interface whose frames are longer than a page. Only the first part of such a
 // frame is looked at, which holds the headers; a socket gets no frame longer than its own.
@@ -28,6 +31,7 @@
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define ICMP_UNREACHABLE 3 // "fragmentation needed" among them
 #define ICMP_TIME_EXCEEDED 11
+#define NEIGHBOUR_SOLICITATION 135
 
 struct {
     __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -79,39 +83,48 @@ struct port_pair { // how a TCP header begins
     __be16 source, destination;
 };
 
+struct arp_packet { // for IPv4 over Ethernet
+    __be16 hardware, protocol;
+    __u8 hardware_bytes, protocol_bytes;
+    __be16 operation;
+    __u8 sender_mac[6], sender_ip[4], target_mac[6], target_ip[4];
+};
+
 static __always_inline bool port_is_ours(__be16 port)
 {
     return bpf_map_lookup_elem(&tr_ports, &port);
 }
 
-static __always_inline bool address_is_ours(const struct tr_xdp_address *address)
+static __always_inline enum tr_xdp_owner owner_find(const struct tr_xdp_settings *settings,
+                                                    const struct tr_xdp_address *address)
 {
-    __u32 zero = 0;
-    const struct tr_xdp_settings *settings = bpf_map_lookup_elem(&tr_settings, &zero);
+    const __u8 *owner;
 
-    if (!settings)
-        return false;
-    return !settings->check_addresses || bpf_map_lookup_elem(&tr_addresses, address);
+    if (!settings->address_count)
+        return TR_XDP_SHARED;
+    owner = bpf_map_lookup_elem(&tr_addresses, address);
+    return owner ? *owner : TR_XDP_NOBODY;
 }
 
-static __always_inline bool ipv4_is_ours(__be32 address)
+static __always_inline enum tr_xdp_owner ipv4_owner(const struct tr_xdp_settings *settings, const void *address)
 {
     struct tr_xdp_address key = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
 
-    __builtin_memcpy(key.bytes + 12, &address, 4);
-    return address_is_ours(&key);
+    __builtin_memcpy(key.bytes + 12, address, 4);
+    return owner_find(settings, &key);
 }
 
-static __always_inline bool ipv6_is_ours(const struct in6_addr *address)
+static __always_inline enum tr_xdp_owner ipv6_owner(const struct tr_xdp_settings *settings, const void *address)
 {
     struct tr_xdp_address key;
 
     __builtin_memcpy(key.bytes, address, 16);
-    return address_is_ours(&key);
+    return owner_find(settings, &key);
 }
 
 // The packet that an error quotes: was it TCP from one of our ports?
-static __always_inline bool ipv4_quote_is_ours(const void *quote, const void *end)
+static __always_inline bool ipv4_quote_is_ours(const struct tr_xdp_settings *settings, const void *quote,
+                                               const void *end)
 {
     const struct iphdr *ip = quote;
     const struct port_pair *ports;
@@ -120,31 +133,35 @@ static __always_inline bool ipv4_quote_is_ours(const void *quote, const void *en
         ip->frag_off & bpf_htons(IPV4_OFFSET_MASK))
         return false;
     ports = quote + ip->ihl * 4;
-    return ports + 1 <= (const struct port_pair *)end && port_is_ours(ports->source) && ipv4_is_ours(ip->saddr);
+    return ports + 1 <= (const struct port_pair *)end && port_is_ours(ports->source) &&
+           ipv4_owner(settings, &ip->saddr) != TR_XDP_NOBODY;
 }
 
-static __always_inline bool ipv6_quote_is_ours(const void *quote, const void *end)
+static __always_inline bool ipv6_quote_is_ours(const struct tr_xdp_settings *settings, const void *quote,
+                                               const void *end)
 {
     const struct ipv6hdr *ip = quote;
     const struct port_pair *ports = quote + sizeof(*ip);
 
     return ports + 1 <= (const struct port_pair *)end && ip->version == 6 && ip->nexthdr == IPPROTO_TCP &&
-           port_is_ours(ports->source) && ipv6_is_ours(&ip->saddr);
+           port_is_ours(ports->source) && ipv6_owner(settings, &ip->saddr) != TR_XDP_NOBODY;
 }
 
-static __always_inline bool ipv4_is_taken(const void *packet, const void *end)
+static __always_inline bool ipv4_is_taken(const struct tr_xdp_settings *settings, const void *packet, const void *end)
 {
     const struct iphdr *ip = packet;
     const struct port_pair *ports;
     const struct icmp_header *icmp;
+    enum tr_xdp_owner owner;
 
-    if (ip + 1 > (const struct iphdr *)end || ip->version != 4 || ip->ihl < 5 ||
-        ip->frag_off & bpf_htons(IPV4_OFFSET_MASK))
+    if (ip + 1 > (const struct iphdr *)end || ip->version != 4 || ip->ihl < 5)
         return false;
+    owner = ipv4_owner(settings, &ip->daddr);
+    if (owner != TR_XDP_SHARED || ip->frag_off & bpf_htons(IPV4_OFFSET_MASK))
+        return owner == TR_XDP_ALONE;
     if (ip->protocol == IPPROTO_TCP) {
         ports = packet + ip->ihl * 4;
-        return ports + 1 <= (const struct port_pair *)end && port_is_ours(ports->destination) &&
-               ipv4_is_ours(ip->daddr);
+        return ports + 1 <= (const struct port_pair *)end && port_is_ours(ports->destination);
     }
     if (ip->protocol != IPPROTO_ICMP || ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS))
         return false;
@@ -152,28 +169,52 @@ static __always_inline bool ipv4_is_taken(const void *packet, const void *end)
     if (icmp + 1 > (const struct icmp_header *)end ||
         (icmp->type != ICMP_UNREACHABLE && icmp->type != ICMP_TIME_EXCEEDED))
         return false;
-    return ipv4_is_ours(ip->daddr) && ipv4_quote_is_ours(icmp + 1, end);
+    return ipv4_quote_is_ours(settings, icmp + 1, end);
 }
 
-static __always_inline bool ipv6_is_taken(const void *packet, const void *end)
+// Goes to a multicast group: the address asked for is in it.
+static __always_inline bool solicitation_is_ours(const struct tr_xdp_settings *settings,
+                                                 const struct icmp_header *icmp, const void *end)
+{
+    const struct in6_addr *target = (const void *)(icmp + 1);
+
+    return target + 1 <= (const struct in6_addr *)end && icmp->type == NEIGHBOUR_SOLICITATION &&
+           ipv6_owner(settings, target) == TR_XDP_ALONE;
+}
+
+static __always_inline bool ipv6_is_taken(const struct tr_xdp_settings *settings, const void *packet, const void *end)
 {
     const struct ipv6hdr *ip = packet;
     const struct port_pair *ports = packet + sizeof(*ip);
     const struct icmp_header *icmp = packet + sizeof(*ip);
 
+    enum tr_xdp_owner owner;
+
     if (ports + 1 > (const struct port_pair *)end || ip->version != 6)
         return false;
+    if (ip->nexthdr == IPPROTO_ICMPV6 && solicitation_is_ours(settings, icmp, end))
+        return true;
+    owner = ipv6_owner(settings, &ip->daddr);
+    if (owner != TR_XDP_SHARED)
+        return owner == TR_XDP_ALONE;
     if (ip->nexthdr == IPPROTO_TCP)
-        return port_is_ours(ports->destination) && ipv6_is_ours(&ip->daddr);
+        return port_is_ours(ports->destination);
     if (ip->nexthdr != IPPROTO_ICMPV6 || icmp + 1 > (const struct icmp_header *)end)
         return false;
-    if (icmp->type != ICMPV6_DEST_UNREACH && icmp->type != ICMPV6_PKT_TOOBIG &&
-        icmp->type != ICMPV6_TIME_EXCEED)
+    if (icmp->type != ICMPV6_DEST_UNREACH && icmp->type != ICMPV6_PKT_TOOBIG && icmp->type != ICMPV6_TIME_EXCEED)
         return false;
-    return ipv6_is_ours(&ip->daddr) && ipv6_quote_is_ours(icmp + 1, end);
+    return ipv6_quote_is_ours(settings, icmp + 1, end);
 }
 
-static __always_inline bool frame_is_taken(const void *frame, const void *end)
+static __always_inline bool arp_is_taken(const struct tr_xdp_settings *settings, const void *packet, const void *end)
+{
+    const struct arp_packet *arp = packet;
+
+    return arp + 1 <= (const struct arp_packet *)end && arp->protocol == bpf_htons(ETH_P_IP) &&
+           arp->hardware_bytes == 6 && arp->protocol_bytes == 4 && ipv4_owner(settings, arp->target_ip) == TR_XDP_ALONE;
+}
+
+static __always_inline bool frame_is_taken(const struct tr_xdp_settings *settings, const void *frame, const void *end)
 {
     const struct ethhdr *ethernet = frame;
     const void *packet = ethernet + 1;
@@ -190,20 +231,24 @@ static __always_inline bool frame_is_taken(const void *frame, const void *end)
             return false;
         protocol = vlan->protocol;
     }
+    if (protocol == bpf_htons(ETH_P_ARP))
+        return arp_is_taken(settings, packet, end);
     if (protocol == bpf_htons(ETH_P_IP))
-        return ipv4_is_taken(packet, end);
-    return protocol == bpf_htons(ETH_P_IPV6) && ipv6_is_taken(packet, end);
+        return ipv4_is_taken(settings, packet, end);
+    return protocol == bpf_htons(ETH_P_IPV6) && ipv6_is_taken(settings, packet, end);
 }
 
 SEC("xdp.frags")
 int tr_xdp_filter(struct xdp_md *context)
 {
     const void *frame = (const void *)(long)context->data, *end = (const void *)(long)context->data_end;
-    __u32 counter;
+    const struct tr_xdp_settings *settings;
+    __u32 zero = 0, counter;
     __u64 *count;
     long verdict;
 
-    if (!frame_is_taken(frame, end))
+    settings = bpf_map_lookup_elem(&tr_settings, &zero);
+    if (!settings || !settings->port_count || !frame_is_taken(settings, frame, end))
         return XDP_PASS;
     verdict = bpf_redirect_map(&xsks_map, context->rx_queue_index, XDP_PASS);
     counter = verdict == XDP_REDIRECT ? TR_XDP_TAKEN : TR_XDP_NO_SOCKET;

@@ -10,14 +10,22 @@
 #define TR_XDP_PORTS_MAX 64
 #define TR_XDP_ADDRESSES_MAX 64
 
-// Key of tr_addresses: IPv6, or IPv4 as ::ffff:a.b.c.d. The value of it and of tr_ports (key: __be16) is not read.
+// Key of tr_addresses: IPv6, or IPv4 as ::ffff:a.b.c.d.
 struct tr_xdp_address {
     __u8 bytes[16];
 };
 
+// Its value. (That of tr_ports, whose key is a __be16, is not read.)
+enum tr_xdp_owner {
+    TR_XDP_NOBODY, // not in the map: the kernel's
+    TR_XDP_SHARED, // the kernel has it too: only our ports of it are ours
+    TR_XDP_ALONE,  // the kernel doesn't have it: all of it is ours, ARP and NDP for it too
+};
+
 // The one entry of tr_settings.
 struct tr_xdp_settings {
-    __u32 check_addresses; // 0: every destination address is ours
+    __u32 port_count;    // 0: every frame passes
+    __u32 address_count; // 0: every destination address is shared
 };
 
 // Entries of tr_counters, a __u64 a CPU.

@@ -29,6 +29,7 @@ static int program, sockets, ports, addresses, settings, counters, xsk;
 
 static const uint8_t host[16] = {[10] = 0xff, 0xff, 198, 18, 0, 2}, peer[16] = {[10] = 0xff, 0xff, 198, 18, 0, 1};
 static const uint8_t other_host[16] = {[10] = 0xff, 0xff, 198, 18, 0, 3};
+static const uint8_t alone[16] = {[10] = 0xff, 0xff, 198, 18, 0, 4}, alone6[16] = {0xfd, 1, [15] = 4};
 static const uint8_t host6[16] = {0xfd, 1, [15] = 2}, peer6[16] = {0xfd, 1, [15] = 1};
 static const uint8_t other_host6[16] = {0xfd, 1, [15] = 3};
 
@@ -155,6 +156,32 @@ static struct frame icmp6(uint8_t type, const uint8_t from[16], uint8_t next, ui
     return icmp6_to(from, type, from, next, port);
 }
 
+static struct frame arp(int vlans, const uint8_t target[16])
+{
+    struct frame frame = ethernet(vlans, 0x0806);
+
+    append16(&frame, 1);
+    append16(&frame, 0x0800);
+    append16(&frame, 0x0604);
+    append16(&frame, 1);
+    append(&frame, NULL, 6);
+    append(&frame, peer + 12, 4);
+    append(&frame, NULL, 6);
+    append(&frame, target + 12, 4);
+    return frame;
+}
+
+static struct frame solicitation(uint8_t type, const uint8_t target[16])
+{
+    static const uint8_t group[16] = {0xff, 2, [11] = 1, 0xff, [15] = 4};
+    struct frame frame = ethernet(0, 0x86dd);
+
+    ipv6(&frame, IPPROTO_ICMPV6, peer6, group);
+    append(&frame, NULL, 8)[0] = type;
+    append(&frame, target, 16);
+    return frame;
+}
+
 // What the program says of a frame: XDP_REDIRECT or XDP_PASS.
 static uint32_t verdict(const struct frame *frame)
 {
@@ -183,12 +210,17 @@ static void port_put(uint16_t port)
     assert_int_equal(bpf_map_update_elem(ports, &key, &yes, 0), 0);
 }
 
-static void addresses_check(uint32_t yes)
+static void settings_set(uint32_t port_count, uint32_t address_count)
 {
-    struct tr_xdp_settings value = {.check_addresses = yes};
+    struct tr_xdp_settings value = {.port_count = port_count, .address_count = address_count};
     uint32_t zero = 0;
 
     assert_int_equal(bpf_map_update_elem(settings, &zero, &value, 0), 0);
+}
+
+static void address_put(const uint8_t address[16], uint8_t owner)
+{
+    assert_int_equal(bpf_map_update_elem(addresses, address, &owner, 0), 0);
 }
 
 static uint64_t counter(uint32_t which)
@@ -207,11 +239,11 @@ static int map_fd(const char *name)
     return bpf_object__find_map_fd_by_name(object, name);
 }
 
-// A port, two addresses, and a socket for queue 0, which is the one that a test run's frames arrive on.
+// A port, two addresses that the kernel has and two that it doesn't, and a socket for queue 0, which is the one that a
+// test run's frames arrive on.
 static int setup(void **state)
 {
     const uint32_t zero = 0;
-    const uint8_t yes = 1;
 
     object = bpf_object__open_file(getenv("TAILRACE_XDP_PROGRAM"), NULL);
     assert_non_null(object);
@@ -227,9 +259,11 @@ static int setup(void **state)
     assert_true(xsk >= 0);
     assert_int_equal(bpf_map_update_elem(sockets, &zero, &xsk, 0), 0);
     port_put(OURS);
-    assert_int_equal(bpf_map_update_elem(addresses, host, &yes, 0), 0);
-    assert_int_equal(bpf_map_update_elem(addresses, host6, &yes, 0), 0);
-    addresses_check(1);
+    address_put(host, TR_XDP_SHARED);
+    address_put(host6, TR_XDP_SHARED);
+    address_put(alone, TR_XDP_ALONE);
+    address_put(alone6, TR_XDP_ALONE);
+    settings_set(1, 4);
     return 0;
 }
 
@@ -275,19 +309,18 @@ static void test_addresses_count_only_when_there_are_some(void **state)
 {
     assert_passed(tcp4(0, other_host, OURS));
     assert_passed(tcp6(0, other_host6, OURS));
-    addresses_check(0);
+    settings_set(1, 0);
     assert_taken(tcp4(0, other_host, OURS));
     assert_taken(tcp6(0, other_host6, OURS));
 }
 
 static void test_without_ports_everything_passes(void **state)
 {
-    uint16_t key = htons(OURS);
-
-    assert_int_equal(bpf_map_delete_elem(ports, &key), 0);
-    addresses_check(0);
+    settings_set(0, 4);
     assert_passed(tcp4(0, host, OURS));
     assert_passed(tcp6(0, host6, OURS));
+    assert_passed(tcp4(0, alone, OURS));
+    assert_passed(arp(0, alone));
     assert_passed(icmp4(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, host, IPPROTO_TCP, OURS));
     assert_int_equal(counter(TR_XDP_NO_SOCKET), 0);
 }
@@ -377,7 +410,7 @@ static void test_ipv4_options_are_stepped_over(void **state)
     frame.bytes[ETHERNET] = 0x5f;
     assert_passed(frame);
     // A header shorter than it can be, so that the end of its destination would be read as the port.
-    addresses_check(0);
+    settings_set(1, 0);
     frame.bytes[ETHERNET] = 0x44;
     frame.bytes[ETHERNET + 18] = OURS >> 8;
     frame.bytes[ETHERNET + 19] = OURS & 0xff;
@@ -386,7 +419,7 @@ static void test_ipv4_options_are_stepped_over(void **state)
 
 static void test_everything_else_passes(void **state)
 {
-    struct frame udp = tcp4(0, host, OURS), two_tags = tcp4(2, host, OURS), arp = ethernet(0, 0x0806);
+    struct frame udp = tcp4(0, host, OURS), two_tags = tcp4(2, host, OURS);
     struct frame udp6 = tcp6(0, host6, OURS), hop = ethernet(0, 0x86dd);
     struct frame disguised = icmp4(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, host, IPPROTO_TCP, OURS);
     struct frame disguised6 = icmp6(ICMP6_PACKET_TOO_BIG, host6, IPPROTO_TCP, OURS);
@@ -401,12 +434,40 @@ static void test_everything_else_passes(void **state)
     assert_passed(disguised);
     disguised6.bytes[ETHERNET + 6] = IPPROTO_UDP;
     assert_passed(disguised6);
-    append(&arp, NULL, 28);
-    assert_passed(arp);
+    assert_passed(arp(0, host));
+    assert_passed(arp(0, peer));
+    assert_passed(solicitation(ND_NEIGHBOR_SOLICIT, host6));
     ipv6(&hop, IPPROTO_HOPOPTS, peer6, host6);
     append(&hop, (uint8_t[8]){IPPROTO_TCP}, 8);
     tcp(&hop, 40000, OURS);
     assert_passed(hop);
+}
+
+// What the kernel doesn't answer for, we do.
+static void test_an_address_of_ours_alone(void **state)
+{
+    struct frame fragment = tcp4(0, alone, OURS), echo = ethernet(0, 0x86dd), other_arp = arp(0, alone);
+    struct frame disguised = solicitation(ND_NEIGHBOR_SOLICIT, alone6);
+
+    assert_taken(tcp4(0, alone, OTHER));
+    assert_taken(tcp6(1, alone6, OTHER));
+    fragment.bytes[ETHERNET + 7] = 1;
+    assert_taken(fragment);
+    ipv6(&echo, IPPROTO_ICMPV6, peer6, alone6);
+    append(&echo, NULL, 8)[0] = ICMP6_ECHO_REQUEST;
+    assert_taken(echo);
+    assert_taken(arp(0, alone));
+    assert_taken(arp(1, alone));
+    assert_taken(solicitation(ND_NEIGHBOR_SOLICIT, alone6));
+    assert_passed(solicitation(ND_NEIGHBOR_ADVERT, alone6)); // to a group: somebody else's claim
+    assert_passed(tcp4(0, other_host, OTHER));
+    disguised.bytes[ETHERNET + 6] = IPPROTO_UDP;
+    assert_passed(disguised);
+    for (size_t at = 2; at < 6; at++) { // not IPv4 over Ethernet
+        other_arp = arp(0, alone);
+        other_arp.bytes[ETHERNET + at]++;
+        assert_passed(other_arp);
+    }
 }
 
 static void test_wrong_versions_pass(void **state)
@@ -440,6 +501,8 @@ static void test_short_frames_pass(void **state)
     cut(tcp4(1, host, OURS), ETHERNET + 4 + IPV4_BYTES + 4);
     cut(tcp6(0, host6, OURS), ETHERNET + IPV6_BYTES + 4);
     cut(icmp4(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, host, IPPROTO_TCP, OURS), ETHERNET + 2 * IPV4_BYTES + 8 + 4);
+    cut(arp(0, alone), ETHERNET + 28);
+    cut(solicitation(ND_NEIGHBOR_SOLICIT, alone6), ETHERNET + IPV6_BYTES + 8 + 16);
     cut(icmp6(ICMP6_PACKET_TOO_BIG, host6, IPPROTO_TCP, OURS), ETHERNET + 2 * IPV6_BYTES + 8 + 4);
 }
 
@@ -471,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ipv4_options_are_stepped_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_everything_else_passes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_address_of_ours_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_versions_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_frames_pass, setup, teardown),
     };

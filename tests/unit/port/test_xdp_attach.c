@@ -141,6 +141,48 @@ static uint64_t left_to_kernel(struct tr_xdp *xdp)
     return counters[TR_XDP_NO_SOCKET];
 }
 
+// The value of an address in the attached program's map.
+static uint8_t owner_of(const struct tr_ip *ip)
+{
+    uint32_t ids[16], bytes;
+    struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = TR_NELEMS(ids)};
+    struct bpf_map_info map;
+    uint8_t owner = TR_XDP_NOBODY;
+    int fd = bpf_prog_get_fd_by_id(attached_id());
+
+    bytes = sizeof(program);
+    assert_int_equal(bpf_obj_get_info_by_fd(fd, &program, &bytes), 0);
+    close(fd);
+    for (uint32_t i = 0; i < program.nr_map_ids; i++) {
+        fd = bpf_map_get_fd_by_id(ids[i]);
+        bytes = sizeof(map);
+        memset(&map, 0, sizeof(map));
+        assert_int_equal(bpf_obj_get_info_by_fd(fd, &map, &bytes), 0);
+        if (strcmp(map.name, "tr_addresses") == 0)
+            assert_int_equal(bpf_map_lookup_elem(fd, ip, &owner), 0);
+        close(fd);
+    }
+    return owner;
+}
+
+static void test_what_the_kernel_has_is_shared(void **state)
+{
+    const struct tr_ip ips[] = {{{[10] = 0xff, 0xff, 127, 0, 0, 1}}, {{[10] = 0xff, 0xff, 198, 18, 0, 1}}, {{[15] = 1}},
+                                {{0xfd, [15] = 1}}};
+    uint16_t port = PORT;
+    struct tr_xdp_filter filter = {.ports = &port, .port_count = 1, .addresses = ips, .address_count = 4};
+    struct tr_xdp *xdp;
+
+    assert_int_equal(tr_xdp_open(&xdp, "lo", &error), 0);
+    assert_int_equal(attach(), 0);
+    assert_int_equal(tr_xdp_filter_set(xdp, &filter, &error), 0);
+    assert_int_equal(owner_of(&ips[0]), TR_XDP_SHARED);
+    assert_int_equal(owner_of(&ips[1]), TR_XDP_ALONE);
+    assert_int_equal(owner_of(&ips[2]), TR_XDP_SHARED);
+    assert_int_equal(owner_of(&ips[3]), TR_XDP_ALONE);
+    tr_xdp_close(xdp);
+}
+
 static void test_filter(void **state)
 {
     const uint8_t loopback[4] = {127, 0, 0, 1}, elsewhere[4] = {198, 18, 0, 1};
@@ -274,6 +316,7 @@ int main(void)
         cmocka_unit_test_teardown(test_no_such_interface, detach),
         cmocka_unit_test_teardown(test_stale_program_is_taken_off, detach),
         cmocka_unit_test_teardown(test_foreign_program_stays, detach),
+        cmocka_unit_test_teardown(test_what_the_kernel_has_is_shared, detach),
         cmocka_unit_test_teardown(test_filter, detach),
         cmocka_unit_test_teardown(test_filter_that_is_too_large, detach),
         cmocka_unit_test_teardown(test_device_arguments, detach),
