@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One NIC with SSH on it: a kernel TCP session to port 22 lives through start, load, kill -9, restart and stop of a
+net_af_xdp port on the same interface and address, and the kernel never meddles with our ports meanwhile."""
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import netns
+from harness import run_story, skip, wait_for
+from wires import CLIENT, CLIENT6, PORTS, SERVER, SERVER6, forbidden
+
+ANSWERER = os.environ.get("XDP_ANSWERER", "build/tests/e2e/xdp-answerer")
+ROUND_S = 0.02  # between two lines of the session
+
+
+class Session:
+    """A login session: one connection to port 22, a line there and back all the time; late() is the longest wait."""
+
+    def __init__(self, client, server):
+        with server:
+            listener = socket.create_server((SERVER, 22))
+        with client:
+            self.socket = socket.create_connection((SERVER, 22), timeout=10)
+        self.far, _ = listener.accept()
+        listener.close()
+        self.rounds, self.longest, self.error = 0, 0, None
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.echo, self.type)]
+        for thread in self.threads:
+            thread.start()
+
+    def echo(self):
+        while data := self.far.recv(4096):
+            self.far.sendall(data)
+
+    def type(self):
+        try:
+            while not self.ended.wait(ROUND_S):
+                line = f"line {self.rounds}\n".encode()
+                begin = time.monotonic()
+                self.socket.sendall(line)
+                answer = b""
+                while len(answer) < len(line):
+                    answer += self.socket.recv(4096) or b"the far end closed".ljust(4096)
+                assert answer == line, answer
+                self.longest = max(self.longest, time.monotonic() - begin)
+                self.rounds += 1
+        except (OSError, AssertionError) as e:
+            self.error = e
+
+    def check(self, what):
+        """It still lives: lines typed from now on come back."""
+        goal = self.rounds + 3
+        wait_for(lambda: self.error or self.rounds >= goal, f"the session after {what}", 10)
+        assert self.error is None, f"the session died after {what}: {self.error}"
+
+    def close(self):
+        self.ended.set()
+        self.threads[1].join()
+        self.socket.close()
+        self.threads[0].join()
+
+
+class Answerer:
+    def __init__(self, namespace, interface):
+        self.process = namespace.popen(ANSWERER, interface, SERVER, SERVER6, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+
+    def ready(self):
+        line = self.process.stdout.readline()
+        assert line == "ready\n", line + self.process.communicate()[1]
+        return self
+
+    def stop(self, sig=signal.SIGTERM):
+        self.process.send_signal(sig)
+        return self.process.communicate(timeout=20)[0]
+
+
+def kernel_counter(namespace, group, name):
+    """Of the server's kernel, from /proc/net/snmp."""
+    text = namespace.run("cat", "/proc/thread-self/net/snmp")
+    names, values = (line.split()[1:] for line in text.splitlines() if line.startswith(group + ":"))
+    return int(values[names.index(name)])
+
+
+def connect(client, host, port=PORTS[0]):
+    """Connect, send a line, have it back, close: what a port of ours does."""
+    with client, socket.create_connection((host, port), timeout=5) as s:
+        s.sendall(b"hello")
+        assert s.recv(100) == b"hello"
+
+
+def program_on(namespace, interface):
+    return "tr_xdp_filter" in namespace.ip(f"-d link show {interface}")
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def icmp(client, kind, code, rest):
+    """Send an ICMP message to the server."""
+    body = struct.pack("!BBHI", kind, code, 0, 0) + rest
+    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    with client, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as s:
+        s.sendto(body, (SERVER, 0))
+
+
+def quoted(port):
+    """How a segment from that port of the server's began, as an error quotes it."""
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1500, 1, 0x4000, 64, socket.IPPROTO_TCP, 0,
+                         socket.inet_aton(SERVER), socket.inet_aton(CLIENT))
+    return header + struct.pack("!HHI", port, 40000, 1)
+
+
+def kernel_keeps_the_rest(client, server, session):
+    # ARP is the kernel's: what the client knows of the server's MAC is forgotten, and found again.
+    client.ip("neigh flush all")
+    session.check("the neighbour table was flushed")
+    before = kernel_counter(server, "Icmp", "InEchos")
+    icmp(client, 8, 0, b"")
+    wait_for(lambda: kernel_counter(server, "Icmp", "InEchos") == before + 1, "an echo request at the kernel", 5)
+    # An error about SSH is the kernel's, one about port 4317 is ours. They keep their order: when the second is there,
+    # the first is not missing but elsewhere.
+    before = kernel_counter(server, "Icmp", "InDestUnreachs")
+    icmp(client, 3, 4, quoted(PORTS[0]))
+    icmp(client, 3, 4, quoted(22))
+    wait_for(lambda: kernel_counter(server, "Icmp", "InDestUnreachs") == before + 1, "an ICMP error at the kernel", 5)
+
+
+def load(client, session):
+    for i in range(300):
+        connect(client, (SERVER, SERVER6)[i % 2], PORTS[i // 2 % 2])
+    session.check("300 connections")
+
+
+def a_session_outlives_the_port():
+    server, client = netns.Namespace(), netns.Namespace()
+    client_name, name = netns.veth(client, server, offload=False)
+    netns.address(client, client_name, f"{CLIENT}/24", f"{CLIENT6}/64")
+    netns.address(server, name, f"{SERVER}/24", f"{SERVER6}/64")
+    session = Session(client, server)
+    session.check("nothing yet")
+
+    answerer = Answerer(server, name).ready()
+    session.check("the start")
+    resets = kernel_counter(server, "Tcp", "OutRsts")
+    load(client, session)
+    kernel_keeps_the_rest(client, server, session)
+    second = Answerer(server, name)
+    out, err = second.process.communicate(timeout=20)
+    assert second.process.returncode == 1 and "another process has it" in err, out + err
+    session.check("a second daemon was refused")
+    assert kernel_counter(server, "Tcp", "OutRsts") == resets, "the kernel reset connections of ours"
+
+    answerer.stop(signal.SIGKILL)
+    session.check("kill -9")
+    assert program_on(server, name)
+    for host in (SERVER, SERVER6):  # nobody listens: the kernel says so at once, so that clients go elsewhere
+        try:
+            connect(client, host)
+            raise AssertionError("something answered after kill -9")
+        except ConnectionRefusedError:
+            pass
+    assert kernel_counter(server, "Tcp", "OutRsts") == resets + 2
+
+    answerer = Answerer(server, name).ready()
+    session.check("the restart")
+    load(client, session)
+    taken = answerer.stop().split()
+    assert int(taken[1]) > 300 * 5 and int(taken[3]) == 0, taken
+    assert answerer.process.returncode == 0
+    session.check("the stop")
+    assert not program_on(server, name)
+    session.close()
+    print(f"  {session.rounds} lines of the session, the slowest took {session.longest * 1000:.0f} ms", flush=True)
+    for namespace in (client, server):
+        namespace.close()
+
+
+netns.try_namespaces()
+if forbidden("af_xdp"):
+    skip(forbidden("af_xdp"))
+if not shutil.which("ethtool"):
+    skip("no ethtool")
+run_story(a_session_outlives_the_port)
