@@ -210,8 +210,9 @@ void tr_stack_check(const struct tr_stack *stack);
 
 enum tr_flow_kind {
     TR_FLOW_TCP,   // to the lcore that `hash` chooses
-    TR_FLOW_ALL,   // an ICMP error: whoever has the connection that it quotes
-    TR_FLOW_FIRST, // anything else: ARP, NDP, echo
+    TR_FLOW_ALL,   // an ICMP error, for whoever has the connection that it quotes; an ARP reply or neighbour
+                   // advertisement, for whoever has asked
+    TR_FLOW_FIRST, // anything else: ARP and NDP requests, echo
 };
 // The same for both directions of a connection.
 enum tr_flow_kind tr_flow_of(const uint8_t *frame, size_t bytes, uint32_t *hash);
