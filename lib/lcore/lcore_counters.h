@@ -43,6 +43,8 @@
     X(journal_bytes, GAUGE, "journal_bytes", "", "Size of the journal.")                                     \
     X(journal_free, GAUGE, "journal_free_bytes", "", "What of it holds nothing.")                            \
     X(horizon_ns, GAUGE, "lcore_horizon_seconds", "", "How far back the journal reaches.")                     \
+    X(horizon_shortest_ns, GAUGE, "lcore_horizon_shortest_seconds", "",                                        \
+      "How far back it reached where it was shortest, since the start; 0: no part of it was let go yet.")      \
     X(emitted, COUNTER, "emitted_spans_total", "", "Spans copied to the outbox.")                            \
     X(emit_stale, COUNTER, "emit_spans_lost_total", "reason=\"journal\"",                                    \
       "Spans of kept traces that were not in the journal any more.")                                         \

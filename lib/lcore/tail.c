@@ -66,14 +66,31 @@ void tr_tail_acknowledged(struct tr_lcore *lcore, uint32_t owner, uint64_t posit
     lcore->tail.acknowledged[owner] = TR_MAX(lcore->tail.acknowledged[owner], position);
 }
 
-static void gauges(struct tr_lcore *lcore)
+// The age of the oldest record; 0: there is none.
+static uint64_t horizon(const struct tr_lcore *lcore)
 {
     const struct tr_journal *journal = &lcore->journal;
     uint64_t wall_ns = lcore->now + tr_load_relaxed(&lcore->wall_offset_ns), oldest = wall_ns;
 
     if (journal->ring.tail < journal->ring.head)
         oldest = tr_journal_record(journal, journal->ring.tail)->accepted_wall_ns;
-    tr_gauge(&lcore->counters.horizon_ns, wall_ns > oldest ? wall_ns - oldest : 0);
+    return wall_ns > oldest ? wall_ns - oldest : 0;
+}
+
+// The horizon is at its shortest where a part of the journal was let go.
+static void horizon_shorten(struct tr_lcore *lcore)
+{
+    uint64_t now_ns = horizon(lcore), shortest_ns = lcore->counters.horizon_shortest_ns;
+
+    if (now_ns && (!shortest_ns || now_ns < shortest_ns))
+        tr_gauge(&lcore->counters.horizon_shortest_ns, now_ns);
+}
+
+static void gauges(struct tr_lcore *lcore)
+{
+    const struct tr_journal *journal = &lcore->journal;
+
+    tr_gauge(&lcore->counters.horizon_ns, horizon(lcore));
     tr_gauge(&lcore->counters.journal_free, tr_ringfile_free(&journal->ring));
 }
 
@@ -90,6 +107,7 @@ size_t tr_lcore_tail(struct tr_lcore *lcore)
             if (tail->acknowledged[owner] < tail->asked)
                 return 0;
         tr_journal_release(&lcore->journal, tail->asked);
+        horizon_shorten(lcore);
         tail->asked = 0;
         work++;
     }

@@ -239,6 +239,8 @@ static bool pools_hold(struct sim_world *world)
         if (journal->ring.head - journal->ring.tail > journal->ring.bytes ||
             journal->contexts_head - journal->contexts_tail > journal->contexts_mask + 1)
             return sim_fail(world, "the journal of lcore %u holds more than it may", i);
+        if (lcore->counters.horizon_shortest_ns && !journal->ring.tail)
+            return sim_fail(world, "the journal of lcore %u was let go nowhere, and says how far back it reached", i);
         if (lcore->walker.position < journal->ring.tail || lcore->walker.position > journal->ring.head)
             return sim_fail(world, "the walk of lcore %u is outside of its journal", i);
     }
