@@ -226,11 +226,14 @@ static void reopen(struct run *run, uint32_t i)
 // A line at which a reader can take measurements of its own.
 static void progress(struct run *run, uint64_t now)
 {
-    if (now < run->progress_ns)
+    bool done = run->ended_ns;
+
+    if (now < run->progress_ns && !done)
         return;
     run->progress_ns = run->progress_ns ? run->progress_ns + TR_S : now + TR_S;
-    printf("{\"seconds\": %.6f, \"spans_acknowledged\": %llu, \"spans_failed\": %llu}\n",
-           (double)(now - run->begun_ns) / 1e9, (unsigned long long)run->acknowledged, (unsigned long long)run->failed);
+    printf("{\"seconds\": %.6f, \"spans_acknowledged\": %llu, \"spans_failed\": %llu, \"done\": %s}\n",
+           (double)(now - run->begun_ns) / 1e9, (unsigned long long)run->acknowledged, (unsigned long long)run->failed,
+           done ? "true" : "false");
     fflush(stdout);
 }
 
@@ -281,6 +284,8 @@ static int run_loop(struct run *run)
         poll(fds, count, 1);
     }
     run->ended_ns = now_ns();
+    if (run->options.progress)
+        progress(run, run->ended_ns);
     return 0;
 }
 
