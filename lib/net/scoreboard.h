@@ -11,12 +11,15 @@ struct tr_scoreboard {
     struct tr_sack_block ranges[TR_SACKED_MAX]; // ascending, apart from each other, above una
     uint32_t count;
     uint32_t sacked_bytes;
-    uint32_t retransmitted; // everything before this that is not sacked was sent again in this recovery
+    // Everything before this that is not sacked was sent again in this recovery. The caller's: una when recovery begins,
+    // then the end of what it sent of a hole. Outside una..next it counts as una.
+    uint32_t retransmitted;
 };
 
 void tr_scoreboard_clear(struct tr_scoreboard *scoreboard);
 
-// Take the blocks of an ACK. Blocks outside una..next are ignored, a D-SACK (below una or inside a range) is told apart.
+// Take the blocks of an ACK, after tr_scoreboard_acknowledge(una). Blocks outside una..next are ignored; *duplicate
+// tells of a D-SACK (RFC 2883: the first block lies below una, or within the second).
 //
 // Returns how many bytes were sacked that were not before.
 uint32_t tr_scoreboard_update(struct tr_scoreboard *scoreboard, uint32_t una, uint32_t next,
