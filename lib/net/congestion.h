@@ -6,13 +6,22 @@
 
 #include "base/tr.h"
 
+#define TR_CWND_MOST_BYTES (1u << 30) // as large as a window gets (RFC 7323)
+
+// CUBIC's state, which an undo takes back whole. Bytes and nanoseconds.
+struct tr_cubic {
+    uint64_t epoch_ns; // when this congestion avoidance began; 0: it has not
+    uint64_t k_ns;     // from there until the window is w_max again
+    uint32_t w_max_bytes;
+    uint32_t w_est_bytes; // what Reno would have
+    uint32_t prior_bytes; // the window before the last reduction
+};
+
 struct tr_congestion {
     uint32_t cwnd_bytes, ssthresh_bytes;
-    // CUBIC's epoch. Sizes in bytes.
-    uint64_t epoch_ns; // 0: none
-    uint32_t w_max_bytes, w_est_bytes;
-    uint64_t k_ns;
-    uint32_t acked_bytes; // towards the next segment of w_est and of the window
+    uint64_t acked_ns;               // the last growth
+    uint64_t credit, w_est_credit;   // fractions of a byte: of cwnd and w_est, times what they are divided by
+    struct tr_cubic cubic, undo;
 };
 
 void tr_congestion_init(struct tr_congestion *congestion, uint32_t mss_bytes);
