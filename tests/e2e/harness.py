@@ -131,6 +131,13 @@ class Daemon:
             answer = done.stdout + done.stderr
         return answer if check else (done.returncode, answer)
 
+    def counter(self, name, **labels):
+        """Sum of tailrace_NAME's rows with these labels, of all lcores."""
+        rows = [row["value"] for row in self.tailctl("stats", "tailrace_" + name)["stats"]
+                if row["name"] == "tailrace_" + name and labels.items() <= row["labels"].items()]
+        assert rows, f"no counter {name} {labels}"
+        return sum(rows)
+
     def memory(self):
         """Resident memory in KiB, without the rings."""
         with open(f"/proc/{self.process.pid}/status") as f:

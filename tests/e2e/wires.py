@@ -74,6 +74,9 @@ class Wire:
     def daemon(self, **options):
         return WireDaemon(self, **options)
 
+    def server_mac(self):
+        return netns.mac_of(self.server, self.server_name)
+
     def to(self, v6=False, port=PORTS[0]):
         return f"[{SERVER6}]:{port}" if v6 else f"{SERVER}:{port}"
 

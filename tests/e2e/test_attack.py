@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hostile TCP beside honest clients: whatever is thrown at it, the clients' connections keep at least half of their
+throughput, memory stays flat, the counters say what it was, and the accounts balance.
+
+The clients ask for much less than the machine could do, because the attacker takes a CPU from them that he would not
+have in earnest. ATTACK_LONG=1: longer, with more connections, and clients as fast as they go.
+"""
+import json
+import os
+import subprocess
+import threading
+
+import netns
+from harness import TAILGEN, run_story, wait_for
+from wires import SERVER, Wire, forbidden
+
+ATTACK = os.environ.get("ATTACK", "build/tests/e2e/attack")
+LONG = "ATTACK_LONG" in os.environ
+KINDS = os.environ.get("ATTACK_KINDS", "kernel").split(",")
+SECONDS = 15 if LONG else 2
+RATE = 0 if LONG else 100000  # spans a second
+HELD = 20000 if LONG else 4000  # connections of the attacker
+OVERLAPS = 200
+CONNECTION_KIB = 4  # what one that is accepted may take
+MODES = {"syn": [], "ack": [], "rst": [], "data": [], "fragments": [], "sockstress": [], "hoard": [], "overlap": []}
+
+
+class Load:
+    """Honest clients; `lines` are (seconds, spans acknowledged), one a second."""
+
+    def __init__(self, wire, seconds):
+        self.lines, self.report = [], None
+        self.process = wire.client.popen(TAILGEN, "--to", wire.to(), "--connections", 8, "--streams", 8, "--rate", RATE,
+                                         "--duration", f"{seconds}s", "--progress", "--json", stdout=subprocess.PIPE)
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            line = json.loads(line)
+            if "spans_sent" in line:
+                self.report = line
+            else:
+                self.lines.append((line["seconds"], line["spans_acknowledged"]))
+
+    def wait_for_second(self, second):
+        wait_for(lambda: self.lines and self.lines[-1][0] >= second, f"second {second} of the load")
+
+    def rate(self, begin, end):
+        """Spans a second between two indices of `lines`."""
+        (t0, spans0), (t1, spans1) = self.lines[begin], self.lines[end]
+        return (spans1 - spans0) / (t1 - t0)
+
+    def finish(self):
+        self.process.wait(60)
+        self.thread.join()
+        assert self.report and self.report["spans_failed"] == 0, self.report
+        return self.report
+
+
+def victims(wire):
+    """The honest connections, as the attacker might guess them."""
+    lines = wire.client.run("ss", "-Htn", "state", "established", "dst", SERVER).splitlines()
+    found = [line.split()[2] for line in lines]
+    assert found
+    return ",".join(found)
+
+
+def attack(wire, load, mode):
+    """One attack beside the load: the attacker's report, with the load's rate while it ran."""
+    begin = len(load.lines) - 1
+    report = json.loads(wire.client.run(
+        ATTACK, "--interface", wire.client_name, "--mac", wire.server_mac(), "--to", wire.to(), "--mode", mode, "--victims",
+        victims(wire), "--seconds", SECONDS, "--connections", OVERLAPS if mode == "overlap" else HELD, timeout=SECONDS + 30))
+    wait_for(lambda: len(load.lines) > begin + 2, "the load's next second")
+    return report | {"load": load.rate(begin, len(load.lines) - 1)}
+
+
+def honest_clients_go_on(kind):
+    with Wire(kind, offload=False) as wire, wire.daemon(journal="256MiB") as d:
+        if kind == "kernel":
+            wire.server.ip("route add 198.19.0.0/16 via 198.18.0.1")
+        load = Load(wire, (len(MODES) + 1) * (SECONDS + 2))
+        load.wait_for_second(SECONDS)
+        before, memory, opened = load.rate(0, len(load.lines) - 1), d.memory(), 0
+        for mode, names in MODES.items():
+            counted = [d.counter(name, **labels) for name, labels in names]
+            report = attack(wire, load, mode)
+            now = d.memory()
+            print(f"  {mode}: {report['sent'] / report['seconds'] / 1e3:.0f} kframes/s; {before:.0f} spans/s before, "
+                  f"{report['load']:.0f} during; memory {now - memory:+} KiB; {report}", flush=True)
+            assert report["load"] >= before / 2
+            opened += report["established"]
+            assert now < memory + 8192 + CONNECTION_KIB * opened, (memory, now, opened)
+            if mode == "overlap":
+                assert report["answered_ok"] == report["established"] == OVERLAPS
+            elif mode in ("sockstress", "hoard"):
+                assert report["established"] > HELD / 2
+            for (name, labels), value in zip(names, counted) if kind != "kernel" else []:
+                assert d.counter(name, **labels) > value, f"{name} {labels} does not tell of it"
+        load.finish()
+        audit = d.settle()
+        assert audit["accepted_spans"] == load.report["spans_acknowledged"], (audit, load.report)
+
+
+def each_attack():
+    for kind in KINDS:
+        why_not = forbidden(kind)
+        if why_not:
+            print(f"skipped: {why_not}")
+        else:
+            print(f"  over {kind}:")
+            honest_clients_go_on(kind)
+
+
+netns.try_namespaces()
+run_story(each_attack)
