@@ -28,8 +28,8 @@ static uint8_t *send_buffer(const struct connection *c)
 
 static void watch(struct connection *c)
 {
-    uint32_t events = (c->paused || c->eof || c->closing ? 0u : (uint32_t)EPOLLIN) |
-                      (c->send_bytes ? (uint32_t)EPOLLOUT : 0u);
+    bool stopped = c->half_closed ? c->eof : c->paused || c->eof || c->closing;
+    uint32_t events = (stopped ? 0u : (uint32_t)EPOLLIN) | (c->send_bytes ? (uint32_t)EPOLLOUT : 0u);
     struct epoll_event event = {.events = events, .data.u64 = c->number};
 
     if (events == c->events || c->ended)
@@ -121,6 +121,17 @@ static void stream_resume(struct tr_stream *stream)
     watch(c);
 }
 
+// All is sent. Closing now would reset the connection for bytes that were not read or are on their way.
+static void half_close(struct connection *c)
+{
+    if (c->eof || shutdown(c->fd, SHUT_WR) < 0) {
+        end(c, TR_CLOSE_LOCAL);
+        return;
+    }
+    c->half_closed = true;
+    watch(c);
+}
+
 static void stream_close(struct tr_stream *stream)
 {
     struct connection *c = stream->port_data;
@@ -130,7 +141,7 @@ static void stream_close(struct tr_stream *stream)
     c->closing = true;
     c->linger_ns = c->kernel->now + LINGER_NS;
     if (!c->send_bytes)
-        end(c, TR_CLOSE_LOCAL);
+        half_close(c);
     else
         watch(c);
 }
@@ -249,6 +260,17 @@ static size_t handoffs_take(struct tr_kernel *kernel)
     return count;
 }
 
+// What comes after the end. Returns the bytes.
+static size_t discard(struct connection *c, size_t budget)
+{
+    struct tr_kernel *kernel = c->kernel;
+    ssize_t bytes = recv(c->fd, kernel->receive_buffer, TR_MIN(budget, kernel->options.receive_buffer_bytes), 0);
+
+    if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR))
+        end(c, TR_CLOSE_LOCAL);
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
 // Read once. Returns the bytes.
 static size_t receive(struct connection *c, size_t budget)
 {
@@ -283,11 +305,13 @@ static size_t handle(struct connection *c, uint32_t events, size_t budget)
         if (!drain(c))
             end(c, TR_CLOSE_RESET);
         else if (c->closing && !c->send_bytes)
-            end(c, TR_CLOSE_LOCAL);
+            half_close(c);
         else if (was_full || !c->send_bytes)
             kernel->user->writable(kernel->user->context, &c->stream, kernel->now);
         watch(c);
     }
+    if (c->half_closed)
+        return c->ended ? 0 : discard(c, budget);
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && !c->ended && !c->closing && !c->paused && !c->eof)
         bytes = receive(c, budget);
     if ((events & (EPOLLERR | EPOLLHUP)) && (c->paused || c->eof || c->closing))
@@ -306,7 +330,7 @@ static void timers(struct tr_kernel *kernel)
             tr_count(&kernel->counters.idle_timeouts, 1);
             end(c, TR_CLOSE_TIMEOUT);
         } else if (c->closing && kernel->now >= c->linger_ns) {
-            end(c, TR_CLOSE_TIMEOUT);
+            end(c, c->half_closed ? TR_CLOSE_LOCAL : TR_CLOSE_TIMEOUT);
         } else if (kernel->now >= c->age_ns && !c->aged) {
             c->aged = true;
             tr_count(&kernel->counters.aged, 1);

@@ -42,7 +42,7 @@ struct connection {
     uint32_t port; // whose handoff counts it
     int fd;        // -1: not in use
     uint32_t events; // that epoll watches
-    bool open, paused, eof, closing, ended;
+    bool open, paused, eof, closing, half_closed, ended;
     bool aged;
     enum tr_close_reason reason;
     uint64_t active_ns; // last byte in either direction

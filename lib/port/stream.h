@@ -36,7 +36,8 @@ struct tr_stream_ops {
     void (*pause)(struct tr_stream *stream);
     void (*resume)(struct tr_stream *stream);
 
-    // End in order: what send() took still goes out. No input() after it; closed() follows.
+    // End in order: what send() took still goes out. No input() after it; closed() follows. What the peer still sends
+    // is thrown away for some seconds: a reset because of it could cost the peer what it has not read yet.
     void (*close)(struct tr_stream *stream);
 
     // End at once. closed() follows, never from inside this call.

@@ -215,6 +215,32 @@ static void a_full_send_buffer_says_so_and_when_it_has_room(void **state)
         poll_all();
     }
     assert_int_equal(got, sent);
+    close(fd);
+    UNTIL(closed_count == 1);
+    assert_int_equal(reason, TR_CLOSE_LOCAL);
+}
+
+static void what_comes_after_the_end_costs_the_peer_nothing(void **state)
+{
+    char answer[16] = "";
+    int fd = client_open();
+    ssize_t got = -1;
+
+    UNTIL(opened_count == 1);
+    assert_int_equal(write(fd, "request", 7), 7);
+    UNTIL(input_bytes == 7);
+    assert_int_equal(write(fd, "more of it", 10), 10);
+    assert_int_equal(streams[0]->ops->send(streams[0], "no", 2), 2);
+    streams[0]->ops->close(streams[0]);
+    assert_int_equal(write(fd, "and more", 8), 8);
+    for (int i = 0; i < 1000; i++)
+        poll_all();
+    assert_int_equal(read(fd, answer, sizeof(answer)), 2);
+    assert_string_equal(answer, "no");
+    UNTIL(got == 0 || (got = read(fd, answer, sizeof(answer))) == 0); // an end, not a reset
+    assert_int_equal(input_bytes, 7);
+    assert_int_equal(closed_count, 0);
+    now += 6 * TR_S; // but it is not waited for for ever
     UNTIL(closed_count == 1);
     assert_int_equal(reason, TR_CLOSE_LOCAL);
     close(fd);
@@ -265,8 +291,8 @@ static void idle_and_old_connections_go(void **state)
     assert_int_equal(aged_count, 0);
     now += 3 * TR_S; // a tenth more at most
     UNTIL(aged_count == 1);
-    UNTIL(closed_count == 1);
     close(old);
+    UNTIL(closed_count == 1);
 }
 
 static void addresses_are_what_people_write(void **state)
@@ -320,6 +346,7 @@ int main(void)
         TEST(one_too_many_is_closed_and_counted),
         TEST(a_paused_stream_reads_nothing),
         TEST(a_full_send_buffer_says_so_and_when_it_has_room),
+        TEST(what_comes_after_the_end_costs_the_peer_nothing),
         TEST(abort_tells_closed_from_the_poll_and_resets_the_peer),
         TEST(a_reset_by_the_peer_is_told),
         TEST(idle_and_old_connections_go),
