@@ -63,8 +63,20 @@ static int header(nghttp2_session *session, const nghttp2_frame *frame, const ui
                   const uint8_t *value, size_t value_bytes, uint8_t flags, void *user)
 {
     struct req *req = req_of(session, frame->hd.stream_id);
+    struct conn *conn = user;
 
-    if (req && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    if (!req)
+        return 0;
+    // A byte of HPACK may stand for thousands: nghttp2 tells the client the limit, and leaves it to us.
+    req->header_bytes += name_bytes + value_bytes + 32;
+    if (req->header_bytes > conn->http->options.header_bytes_max) {
+        if (!conn->goaway_sent) {
+            tr_count(&conn->http->counters.closed_headers, 1);
+            h2_goaway(conn, NGHTTP2_ENHANCE_YOUR_CALM);
+        }
+        return 0;
+    }
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         req_header(req, (const char *)name, name_bytes, (const char *)value, value_bytes);
     return 0;
 }
@@ -316,6 +328,19 @@ void h2_goaway(struct conn *conn, uint32_t code)
     else
         nghttp2_session_terminate_session(conn->session, code);
     conn->closing = true;
+}
+
+void h2_eof(struct conn *conn)
+{
+    struct req *req, *next;
+
+    for (req = conn->requests; req; req = next) {
+        next = req->next;
+        if (req->ended || req->replied)
+            continue;
+        nghttp2_session_set_stream_user_data(conn->session, req->stream_id, NULL);
+        req_close(req);
+    }
 }
 
 void h2_flush(struct conn *conn)

@@ -153,6 +153,7 @@ static void input(void *context, struct tr_stream *stream, const uint8_t *data, 
     flush(conn);
 }
 
+// The client sends no more: what it has not ended never will be. What it has ended is still answered.
 static void eof(void *context, struct tr_stream *stream, uint64_t now)
 {
     struct conn *conn = stream->user_data;
@@ -160,6 +161,8 @@ static void eof(void *context, struct tr_stream *stream, uint64_t now)
     conn->http->now = TR_MAX(conn->http->now, now);
     conn->eof = true;
     conn->closing = true;
+    if (conn->kind == CONN_H2)
+        h2_eof(conn);
     if (!conn->requests || (conn->kind == CONN_H1 && conn->current && !conn->current->ended))
         conn_close(conn);
 }

@@ -21,6 +21,7 @@ enum route {
     ROUTE_NONE,     // headers are not all in
     ROUTE_EXPORT,   // for the sink
     ROUTE_HEALTH,   // grpc.health.v1.Health/Check
+    ROUTE_PAGE,     // `page` is the answer, at its end
     ROUTE_ANSWERED, // answered from the headers; the body, if there is one, is passed over
 };
 
@@ -38,10 +39,15 @@ struct req {
     char origin[128];
     bool is_grpc, has_content, bad_content, bad_encoding, expect, close;
     uint64_t timeout_ns;     // grpc-timeout, 0: none
+    uint64_t header_bytes;   // HTTP/2: of the list, as RFC 9113 6.5.2 counts
     int64_t content_length;  // -1: not said
     enum tr_encoding coding; // content-encoding or grpc-encoding
 
     enum route route;
+    struct {
+        int status;
+        const char *type, *text;
+    } page;
     bool in_sink;  // complete() was called, the reply is to come
     bool ended;    // the body is all in
     bool replied;  // the reply is on its way or sent
@@ -178,6 +184,7 @@ void h2_input(struct conn *conn, const uint8_t *data, size_t bytes);
 void h2_reply(struct req *req);
 void h2_flush(struct conn *conn);
 void h2_goaway(struct conn *conn, uint32_t code);
+void h2_eof(struct conn *conn); // the client sends no more: its unfinished requests are over
 void h2_window_give(struct req *req, size_t bytes);
 int h2_callbacks_create(struct tr_http *http);
 

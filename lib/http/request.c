@@ -3,6 +3,8 @@
 // sink → reply. It lives in the slab and is freed when both its connection and the sink are done with it.
 #include "http/http_internal.h"
 
+#define PAGE_BODY_BYTES (16 * TR_KIB)
+
 struct req *req_open(struct conn *conn)
 {
     struct req *req = tr_slab_alloc(&conn->http->slab, sizeof(*req));
@@ -244,11 +246,26 @@ static void grpc_data(struct req *req, const uint8_t *data, size_t bytes)
     }
 }
 
+static void page_send(struct req *req)
+{
+    reply_page(req, req->page.status, req->page.type, req->page.text);
+}
+
+// The body of a request that is not for the sink: of no use, and waited for if it is small.
+static void page_data(struct req *req, size_t bytes)
+{
+    req->request.body_bytes += bytes;
+    if (req->request.body_bytes > PAGE_BODY_BYTES)
+        page_send(req);
+}
+
 void req_data(struct req *req, const uint8_t *data, size_t bytes)
 {
     if (req->route == ROUTE_ANSWERED || req->in_sink)
         return;
-    if (req->is_grpc)
+    if (req->route == ROUTE_PAGE)
+        page_data(req, bytes);
+    else if (req->is_grpc)
         grpc_data(req, data, bytes);
     else
         body_append(req, data, bytes);
@@ -270,6 +287,10 @@ void req_end(struct req *req)
         staging_release(req);
         req->route = ROUTE_ANSWERED;
         reply_encode(req, NULL);
+        return;
+    }
+    if (req->route == ROUTE_PAGE) {
+        page_send(req);
         return;
     }
     req->in_sink = true;

@@ -19,12 +19,26 @@ static const struct {
     {"/v1/logs", TR_SIGNAL_LOGS},
 };
 
+// What is not for the sink. On HTTP/2 it waits for the end of a request that is not large: what is wrong with the rest
+// of it, or a reset, would find an answered stream, where it must be passed over.
+static void answer(struct req *req, int status, const char *type, const char *text)
+{
+    if (req->conn->kind != CONN_H2) {
+        reply_page(req, status, type, text);
+        return;
+    }
+    req->route = ROUTE_PAGE;
+    req->page.status = status;
+    req->page.type = type;
+    req->page.text = text;
+}
+
 static void route_grpc(struct req *req)
 {
     if (strcmp(req->method, "POST") != 0) {
         tr_count(&req->http->counters.bad_method, 1);
         req->is_grpc = false;
-        reply_page(req, 405, "text/plain", "gRPC is POST\n");
+        answer(req, 405, "text/plain", "gRPC is POST\n");
         return;
     }
     if (req->bad_encoding) {
@@ -62,13 +76,13 @@ static void route_http_export(struct req *req, enum tr_signal signal)
     req->request.signal = signal;
     req->reply_allow_origin = origin_is_allowed(req);
     if (strcmp(req->method, "OPTIONS") == 0) {
-        reply_page(req, req->reply_allow_origin ? 204 : 403, "text/plain", "");
+        answer(req, req->reply_allow_origin ? 204 : 403, "text/plain", "");
     } else if (strcmp(req->method, "POST") != 0) {
         tr_count(&req->http->counters.bad_method, 1);
-        reply_page(req, 405, "text/plain", "OTLP is POST\n");
+        answer(req, 405, "text/plain", "OTLP is POST\n");
     } else if (req->bad_content || !req->has_content) {
         tr_count(&req->http->counters.bad_content, 1);
-        reply_page(req, 415, "text/plain", "content-type: application/x-protobuf or application/json\n");
+        answer(req, 415, "text/plain", "content-type: application/x-protobuf or application/json\n");
     } else if (req->bad_encoding) {
         tr_count(&req->http->counters.bad_encoding, 1);
         req_fail(req, TR_UNIMPLEMENTED, "content-encoding: gzip, deflate and zstd are known here");
@@ -90,9 +104,9 @@ void route_request(struct req *req)
         }
     }
     if (strcmp(req->path, "/") == 0 && (strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0)) {
-        reply_page(req, 200, "text/html; charset=utf-8", page);
+        answer(req, 200, "text/html; charset=utf-8", page);
         return;
     }
     tr_count(&req->http->counters.not_found, 1);
-    reply_page(req, 404, "text/plain", "POST to /v1/traces, /v1/metrics or /v1/logs\n");
+    answer(req, 404, "text/plain", "POST to /v1/traces, /v1/metrics or /v1/logs\n");
 }

@@ -328,6 +328,79 @@ static void half_bodies_do_not_stop_a_whole_one(void **state)
     assert_in_range(fake.http->counters.timed_out + fake.http->counters.pool_evicted, 90, 90);
 }
 
+static void what_a_client_that_has_gone_did_not_end_is_over(void **state)
+{
+    struct call *whole, *half;
+
+    fake.answer_now = false;
+    whole = call_begin(EXPORT, 1000, NULL, NULL);
+    half = call_begin(EXPORT, 1000, NULL, NULL);
+    half->bytes = 500;
+    half->hold = true;
+    exchange();
+    assert_int_equal(fake.completed, 1);
+    assert_true(fake.http->pool_used > 0);
+    fake.user->eof(fake.user->context, &fake.stream, fake.now);
+    assert_int_equal(fake.http->counters.cancelled, 1);
+    assert_false(fake.closed); // a client may have shut down its side only
+    fake_answer(&fake, 0);
+    assert_int_equal(fake.http->pool_used, 0);
+    exchange();
+    assert_string_equal(whole->grpc_status, "0");
+    assert_true(fake.closed);
+}
+
+// A few bytes of HPACK that stand for a long list.
+static struct call *plain_begin(const char *path, size_t bytes, bool hold)
+{
+    struct call *call = &calls[calls_count++];
+    nghttp2_data_provider provider = {.source.ptr = call, .read_callback = body_read};
+    nghttp2_nv nv[] = {NV(":method", "POST"), NV(":scheme", "http"), NV(":path", path), NV(":authority", "x")};
+
+    call->bytes = bytes;
+    call->hold = hold;
+    call->stream = nghttp2_submit_request(client, NULL, nv, TR_NELEMS(nv), &provider, call);
+    return call;
+}
+
+static void what_is_not_for_the_sink_is_answered_at_its_end(void **state)
+{
+    struct call *small = plain_begin("/nothing", 1000, true), *large = plain_begin("/nothing", 100000, true);
+    struct call *bare = plain_begin("/v1/traces", 10, false);
+
+    exchange();
+    assert_string_equal(small->status, "");
+    assert_string_equal(large->status, "404"); // nobody waits for all of that
+    assert_string_equal(bare->status, "415");
+    small->hold = false;
+    nghttp2_session_resume_data(client, small->stream);
+    exchange();
+    assert_string_equal(small->status, "404");
+    assert_int_equal(fake.completed, 0);
+}
+
+static void a_header_list_has_a_bound(void **state)
+{
+    static char value[3000];
+    nghttp2_nv nv[20] = {NV(":method", "POST"), NV(":scheme", "http"), NV(":path", EXPORT), NV(":authority", "x"),
+                         NV("content-type", "application/grpc")};
+    struct call *call = &calls[calls_count++];
+
+    memset(value, 'x', sizeof(value) - 1);
+    for (size_t i = 5; i < TR_NELEMS(nv); i++) {
+        nghttp2_nv more = NV("bomb", value);
+
+        nv[i] = more;
+    }
+    call->stream = nghttp2_submit_request(client, NULL, nv, TR_NELEMS(nv), NULL, call);
+    exchange();
+    assert_true(goaway);
+    assert_int_equal(goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+    assert_int_equal(fake.http->counters.closed_headers, 1);
+    assert_int_equal(fake.completed, 0);
+    assert_true(fake.closed);
+}
+
 static void a_reset_while_the_sink_has_it_is_survived(void **state)
 {
     struct call *call;
@@ -375,6 +448,9 @@ int main(void)
         TEST(pings_are_answered_and_floods_end),
         TEST(rapid_resets_end),
         TEST(half_bodies_do_not_stop_a_whole_one),
+        TEST(what_a_client_that_has_gone_did_not_end_is_over),
+        TEST(what_is_not_for_the_sink_is_answered_at_its_end),
+        TEST(a_header_list_has_a_bound),
         TEST(a_reset_while_the_sink_has_it_is_survived),
         TEST(draining_says_goaway_and_finishes),
     };
