@@ -80,10 +80,12 @@ class Daemon:
     """tailraced on a config made from DEFAULTS and `options`; a context manager that stops it.
 
     It runs in `place`, a context manager that moves the calling thread there (netns.Namespace), and dies with the story.
+    `prefix` is a command that starts it; `{rings}` there is the folder of its rings.
     """
 
-    def __init__(self, place=None, **options):
+    def __init__(self, place=None, prefix=(), **options):
         self.place = place or contextlib.nullcontext()
+        self.prefix = prefix
         self.folder = tempfile.mkdtemp(prefix="tailrace-e2e.")
         self.rings = tempfile.mkdtemp(prefix="tailrace-e2e.", dir="/dev/shm")
         self.options = DEFAULTS | options
@@ -104,8 +106,9 @@ class Daemon:
         return self.config
 
     def start(self):
+        prefix = [p.replace("{rings}", self.rings) for p in self.prefix]
         with open(self.log, "a") as log, self.place:
-            self.process = subprocess.Popen([*DIES_WITH_US, TAILRACED, "-c", self.config], stderr=log, stdout=log)
+            self.process = subprocess.Popen([*DIES_WITH_US, *prefix, TAILRACED, "-c", self.config], stderr=log, stdout=log)
         wait_for(lambda: self.process.poll() is not None or self.is_ready(), "the daemon to be ready")
         if self.process.poll() is not None:
             raise AssertionError("the daemon ended: " + self.read_log())
@@ -163,14 +166,21 @@ class Daemon:
         return self.process.returncode if self.process else None
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def remove(self):
+        shutil.rmtree(self.rings, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __exit__(self, kind, value, traceback):
         code = self.stop()
         if kind:
             print(self.read_log()[-4000:])
-        shutil.rmtree(self.rings, ignore_errors=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove()
         if not kind and code != 0:
             raise AssertionError(f"the daemon ended with {code}")
 
