@@ -35,10 +35,8 @@ void client_close(struct client *client);
 int client_fd(const struct client *client);
 // Is there room for another request?
 bool client_ready(const struct client *client);
-// Where the next request's body goes. Call only when ready; valid until client_send().
-uint8_t *client_body(struct client *client, size_t bytes);
-// Send a request of so many bytes, put there before.
-void client_send(struct client *client, uint64_t tag, size_t bytes);
+// Send a request; the body is copied. Call only when ready.
+void client_send(struct client *client, uint64_t tag, const uint8_t *body, size_t bytes);
 // Move bytes both ways. Returns false: the connection is gone (its requests were answered with -1).
 bool client_poll(struct client *client);
 bool client_wants_write(const struct client *client);
