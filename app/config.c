@@ -35,21 +35,42 @@ static const struct tr_option_table journal_table = {
 static const struct tr_option port_rows[] = {
     TR_OPTION_STRING(struct tr_port_options, name, "name", NULL, TR_REQUIRED, "Name in logs and metrics."),
     TR_OPTION_ENUM(struct tr_port_options, kind, "kind", "kernel", port_kinds, 0,
-                   "kernel: sockets of the operating system."),
+                   "kernel: sockets of the operating system. dpdk: a network device of our own, with our own TCP."),
     TR_OPTION_STRINGS(struct tr_port_options, listen, "listen", 1, 64, 0,
-                      "Addresses as \"127.0.0.1:4317\", \"[::1]:4317\" or \":4317\" (all, both families). Each takes "
-                      "gRPC and OTLP/HTTP."),
+                      "Each takes gRPC and OTLP/HTTP. kernel: addresses as \"127.0.0.1:4317\", \"[::1]:4317\" or "
+                      "\":4317\" (all, both families). dpdk: ports as 4317, on all addresses of the port."),
+    TR_DPDK_PORT_ROWS(struct tr_port_options, dpdk),
 };
+
+// Options of a dpdk port that a kernel port does not have, as far as their presence can be seen.
+static const char *dpdk_option_given(const struct tr_dpdk_port_options *dpdk)
+{
+    return dpdk->device ? "device" : dpdk->addresses.count ? "addresses" : dpdk->gateways.count ? "gateways" : NULL;
+}
+
+static int kernel_port_check(const struct tr_port_options *port, const char *path, struct tr_error *error)
+{
+    const char *given = dpdk_option_given(&port->dpdk);
+
+    if (given)
+        return tr_error_set(error, EINVAL, "%s.%s: only a port of kind dpdk has one", path, given);
+    if (!port->listen.count)
+        return tr_error_set(error, EINVAL, "%s.listen: at least one address", path);
+    for (size_t i = 0; i < port->listen.count; i++)
+        if (!strchr(port->listen.items[i], ':'))
+            return tr_error_set(error, EINVAL, "%s.listen[%zu]: %s is not ADDRESS:PORT, as \":4317\"", path, i,
+                                port->listen.items[i]);
+    return 0;
+}
 
 static int port_check(void *options, const char *path, struct tr_error *error)
 {
-    struct tr_port_options *port = options;
+    const struct tr_port_options *port = options;
+    struct tr_dpdk_port_addresses addresses;
 
-    if (port->kind == TR_PORT_DPDK)
-        return tr_error_set(error, EINVAL, "%s.kind: dpdk ports are not in this version; use kernel", path);
-    if (!port->listen.count)
-        return tr_error_set(error, EINVAL, "%s.listen: at least one address", path);
-    return 0;
+    return port->kind == TR_PORT_DPDK
+               ? tr_dpdk_port_options_read(&port->dpdk, &port->listen, path, &addresses, error)
+               : kernel_port_check(port, path, error);
 }
 
 static const struct tr_option_table port_table = {.title = "ports",
@@ -69,8 +90,9 @@ static const struct tr_option config_rows[] = {
                    "Metrics and logs: forward them to the backends that list them, accept and count them, or refuse "
                    "them with a message."),
     TR_OPTION_LIST(struct tr_config, ports, "ports", &port_table, 1, TR_LCORE_PORTS_MAX, 0, "Where spans come in."),
+    TR_OPTION_STRUCT(struct tr_config, dpdk, "dpdk", &tr_dpdk_option_table, 0, "What ports of kind dpdk have in common."),
     TR_OPTION_STRUCT(struct tr_config, http, "http", &tr_http_option_table, 0, "Limits of HTTP."),
-    TR_OPTION_STRUCT(struct tr_config, connections, "connections", &tr_kernel_option_table, 0, "Limits of connections."),
+    TR_OPTION_STRUCT(struct tr_config, connections, "connections", &tr_connection_option_table, 0, "Limits of connections."),
     TR_OPTION_STRUCT(struct tr_config, tail_sampling, "tail_sampling", &tr_tail_sampling_option_table, TR_LIVE,
                      "Which traces are kept: the Collector's block, word for word."),
     TR_OPTION_STRUCT(struct tr_config, attributes, "attributes", &tr_attributes_option_table, TR_LIVE,
@@ -124,6 +146,23 @@ static int backend_is_us(const struct tr_config *config, const struct tr_backend
     return 0;
 }
 
+// Two ports on one device.
+static int devices_check(const struct tr_config *config, struct tr_error *error)
+{
+    const struct tr_port_options *ports = config->ports.items;
+
+    for (size_t i = 0; i < config->ports.count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const char *a = ports[i].dpdk.device, *b = ports[k].dpdk.device;
+
+            if (a && b && strcspn(a, ",") == strcspn(b, ",") && strncmp(a, b, strcspn(a, ",")) == 0)
+                return tr_error_set(error, EINVAL, "ports[%zu].device: %.*s is the device of ports[%zu] too", i,
+                                    (int)strcspn(a, ","), a, k);
+        }
+    }
+    return 0;
+}
+
 static int config_check(void *options, const char *path, struct tr_error *error)
 {
     struct tr_config *config = options;
@@ -143,7 +182,7 @@ static int config_check(void *options, const char *path, struct tr_error *error)
         if (rc < 0)
             return rc;
     }
-    return 0;
+    return devices_check(config, error);
 }
 
 const struct tr_option_table tr_config_table = {.title = "tailrace",

@@ -12,12 +12,15 @@
 #include "http/http.h"
 #include "lcore/lcore.h"
 #include "policy/policy.h"
+#include "port/dpdk_eal.h"
+#include "port/dpdk_options.h"
 #include "port/kernel.h"
 
 struct tr_port_options {
     const char *name;
     int kind; // enum tr_port_kind
-    struct tr_strings listen;
+    struct tr_strings listen; // kernel: ADDRESS:PORT; dpdk: PORT
+    struct tr_dpdk_port_options dpdk;
 };
 enum tr_port_kind { TR_PORT_KERNEL, TR_PORT_DPDK };
 
@@ -41,8 +44,9 @@ struct tr_config {
     uint64_t drain_timeout_ns;
     int other_signals;
     struct tr_list ports; // of struct tr_port_options
+    struct tr_dpdk_options dpdk;
     struct tr_http_options http;
-    struct tr_kernel_options connections;
+    struct tr_connection_options connections;
     struct tr_tail_sampling_options tail_sampling;
     struct tr_attributes_options attributes;
     struct tr_list backends; // of struct tr_backend_options

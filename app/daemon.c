@@ -37,16 +37,6 @@ fail:
     return NULL;
 }
 
-static size_t kernel_poll(void *context, uint64_t now, size_t budget)
-{
-    return tr_kernel_poll(context, now, budget);
-}
-
-static uint64_t kernel_deadline(const void *context)
-{
-    return tr_kernel_deadline(context);
-}
-
 static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_error *error)
 {
     const struct tr_config *config = daemon->config;
@@ -89,32 +79,7 @@ static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_err
     rc = tr_http_create(&thread->lcore->http, &http, &sink, error);
     if (rc < 0)
         return rc;
-    rc = tr_kernel_create(&thread->kernel, number, daemon->ports, daemon->ports_count, &config->connections,
-                          tr_http_stream_user(thread->lcore->http), error);
-    if (rc < 0)
-        return rc;
-    thread->lcore->ports[thread->lcore->ports_count++] =
-        (struct tr_lcore_port){.context = thread->kernel, .poll = kernel_poll, .deadline = kernel_deadline};
-    return 0;
-}
-
-static int ports_open(struct tr_daemon *daemon, struct tr_error *error)
-{
-    const struct tr_port_options *ports = daemon->config->ports.items;
-
-    for (size_t i = 0; i < daemon->config->ports.count; i++) {
-        int rc = tr_kernel_port_open(&daemon->ports[i], ports[i].name, ports[i].listen.items, ports[i].listen.count,
-                                     daemon->sizes.lcores, &daemon->config->connections, error);
-
-        if (rc < 0) {
-            tr_error_prefix(error, "ports[%zu].listen", i);
-            return rc;
-        }
-        daemon->ports_count++;
-        for (size_t l = 0; l < ports[i].listen.count; l++)
-            tr_log(TR_LOG_INFO, "port.listening", "port=%s address=%s", ports[i].name, ports[i].listen.items[l]);
-    }
-    return 0;
+    return tr_daemon_ports_create(daemon, thread, error);
 }
 
 static int backends_start(struct tr_daemon *daemon, struct tr_error *error)
@@ -159,7 +124,7 @@ static int start(struct tr_daemon *daemon, struct tr_error *error)
         return -EINVAL;
     tr_mesh_epoch_publish(daemon->mesh, epoch);
     daemon->epoch = epoch->number;
-    rc = ports_open(daemon, error);
+    rc = tr_daemon_ports_open(daemon, error);
     for (uint32_t i = 0; rc == 0 && i < daemon->sizes.lcores; i++)
         rc = lcore_create(daemon, i, error);
     if (rc == 0)
@@ -181,14 +146,12 @@ static void end(struct tr_daemon *daemon)
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++) {
         struct tr_lcore_thread *thread = &daemon->lcores[i];
 
-        if (thread->kernel)
-            tr_kernel_destroy(thread->kernel, tr_clock_ns());
+        tr_daemon_ports_destroy(thread);
         if (thread->lcore && thread->lcore->http)
             tr_http_destroy(thread->lcore->http);
         tr_lcore_destroy(thread->lcore);
     }
-    for (size_t i = 0; i < daemon->ports_count; i++)
-        tr_kernel_port_close(daemon->ports[i]);
+    tr_daemon_ports_close(daemon);
     tr_mesh_destroy(daemon->mesh);
     if (daemon->doc != daemon->doc_start)
         tr_options_free(daemon->doc);
@@ -244,8 +207,7 @@ static void drain_lcores(struct tr_daemon *daemon, uint64_t deadline)
     struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t finish = tr_clock_ns() + FINISH_NS;
 
-    for (size_t i = 0; i < daemon->ports_count; i++)
-        tr_kernel_port_stop(daemon->ports[i]);
+    tr_daemon_ports_stop(daemon);
     tr_mesh_stop(daemon->mesh);
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++) {
         struct tr_lcore *lcore = daemon->lcores[i].lcore;

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "control/control.h"
+#include "port/dpdk.h"
 
 struct tr_daemon;
 
@@ -17,9 +18,18 @@ struct tr_lcore_thread {
     struct tr_daemon *daemon;
     struct tr_lcore *lcore;
     struct tr_kernel *kernel;
+    struct tr_dpdk *dpdk[TR_LCORE_PORTS_MAX]; // in the order of the dpdk ports
+    size_t dpdk_count;
     int cpu;
     bool polls;      // spins a little before it sleeps: it has the CPU to itself
     uint32_t finish; // asked to end
+};
+
+// A port of the config; one of the two is set.
+struct tr_daemon_port {
+    const struct tr_port_options *options;
+    struct tr_kernel_port *kernel;
+    struct tr_dpdk_port *dpdk;
 };
 
 struct tr_daemon {
@@ -34,7 +44,7 @@ struct tr_daemon {
 
     struct tr_mesh *mesh;
     struct tr_lcore_thread lcores[TR_LCORES_MAX];
-    struct tr_kernel_port *ports[TR_LCORE_PORTS_MAX];
+    struct tr_daemon_port ports[TR_LCORE_PORTS_MAX]; // in the config's order
     size_t ports_count;
     struct tr_backend **backends; // in the config's order
     size_t backends_count;
@@ -60,6 +70,13 @@ extern _Thread_local bool tr_in_turn;
 int tr_lcore_thread_start(struct tr_lcore_thread *thread, struct tr_error *error);
 void tr_lcore_thread_join(struct tr_lcore_thread *thread);
 
+// ports.c: ports are opened before lcores and closed after them; _create() and _destroy() are an lcore's part.
+int tr_daemon_ports_open(struct tr_daemon *daemon, struct tr_error *error);
+int tr_daemon_ports_create(struct tr_daemon *daemon, struct tr_lcore_thread *thread, struct tr_error *error);
+void tr_daemon_ports_stop(struct tr_daemon *daemon); // accept no more
+void tr_daemon_ports_destroy(struct tr_lcore_thread *thread);
+void tr_daemon_ports_close(struct tr_daemon *daemon);
+
 // apply.c: make a parsed config the one in force, live, all or nothing. Takes the doc over when it returns 0; else
 // the error says why and everything is as before. Thread: control.
 int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct tr_error *error);
@@ -68,7 +85,9 @@ struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_
 // why.c: what is known of a trace.
 int tr_daemon_why(void *context, struct tr_why *why);
 
-// introspect.c: what the control socket shows.
+// introspect.c: what the control socket shows; introspect_ports.c: of ports and connections.
+void tr_daemon_show_ports(void *context, tr_control_port_fn each, void *to);
+int tr_daemon_show_connections(void *context, tr_control_connection_fn each, void *to);
 void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *callbacks);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "http/http_counters.h"
 #include "lcore/lcore_counters.h"
-#include "port/kernel.h"
 
 #define EACH_LCORE(daemon, thread)                                                                           \
     for (struct tr_lcore_thread *thread = (daemon)->lcores;                                                  \
@@ -40,6 +39,8 @@ static void status_lcore(struct tr_control_status *status, struct tr_lcore_threa
     status->held_spans += tr_counter_read(&owner->held);
     status->held_traces += tr_counter_read(&owner->traces_held);
     status->connections += tr_counter_read(&tr_kernel_counters(thread->kernel)->open);
+    for (size_t i = 0; i < thread->dpdk_count; i++)
+        status->connections += tr_counter_read(&tr_net_streams_counters(tr_dpdk_streams(thread->dpdk[i]))->open);
     if (tr_load_relaxed(&thread->lcore->journal.ring.header->tail))
         status->horizon_ns = TR_MIN(status->horizon_ns, tr_counter_read(&c->horizon_ns));
     flow_add(&status->flow, c, owner);
@@ -72,23 +73,49 @@ static void show_status(void *context, struct tr_control_status *status)
     }
 }
 
+static void dpdk_counters(struct tr_dpdk *dpdk, const char *lcore, tr_control_counters_fn each, void *to)
+{
+    const char *const labels[] = {"lcore", lcore, "port", tr_dpdk_name(dpdk), NULL};
+
+    each(to, &tr_net_stream_counter_rows, tr_net_streams_counters(tr_dpdk_streams(dpdk)), labels);
+    each(to, &tr_dpdk_counter_rows, tr_dpdk_counters(dpdk), labels);
+    each(to, &tr_net_counter_rows, tr_stack_net_counters(tr_dpdk_stack(dpdk)), labels);
+    each(to, &tr_tcp_counter_rows, tr_stack_tcp_counters(tr_dpdk_stack(dpdk)), labels);
+}
+
+static void device_counters(const struct tr_daemon_port *port, tr_control_counters_fn each, void *to)
+{
+    const char *const labels[] = {"port", port->options->name, NULL};
+    struct tr_dpdk_device_counters counters;
+
+    tr_dpdk_device_counters(tr_dpdk_port_device(port->dpdk), &counters);
+    each(to, &tr_dpdk_device_counter_rows, &counters, labels);
+}
+
 static void show_counters(void *context, tr_control_counters_fn each, void *to)
 {
     struct tr_daemon *daemon = context;
     char number[16];
+    const char *const lcore[] = {"lcore", number, NULL};
 
     EACH_LCORE(daemon, thread) {
         snprintf(number, sizeof(number), "%u", thread->lcore->options.lcore);
-        each(to, &tr_lcore_counter_rows, &thread->lcore->counters, "lcore", number);
-        each(to, &tr_owner_counter_rows, tr_owner_counters(thread->lcore->owner), "lcore", number);
-        each(to, &tr_http_counter_rows, tr_http_counters(thread->lcore->http), "lcore", number);
-        each(to, &tr_kernel_counter_rows, tr_kernel_counters(thread->kernel), "lcore", number);
+        each(to, &tr_lcore_counter_rows, &thread->lcore->counters, lcore);
+        each(to, &tr_owner_counter_rows, tr_owner_counters(thread->lcore->owner), lcore);
+        each(to, &tr_http_counter_rows, tr_http_counters(thread->lcore->http), lcore);
+        each(to, &tr_kernel_counter_rows, tr_kernel_counters(thread->kernel), lcore);
+        for (size_t i = 0; i < thread->dpdk_count; i++)
+            dpdk_counters(thread->dpdk[i], number, each, to);
     }
+    for (size_t i = 0; i < daemon->ports_count; i++)
+        if (daemon->ports[i].dpdk)
+            device_counters(&daemon->ports[i], each, to);
     for (size_t i = 0; i < daemon->backends_count; i++) {
         struct tr_backend_status status;
 
         tr_backend_status(daemon->backends[i], &status);
-        each(to, &tr_backend_counter_rows, &status.counters, "backend", tr_backend_options(daemon->backends[i])->name);
+        each(to, &tr_backend_counter_rows, &status.counters,
+             (const char *const[]){"backend", tr_backend_options(daemon->backends[i])->name, NULL});
     }
 }
 
@@ -183,51 +210,6 @@ static void show_backends(void *context, tr_control_backend_fn each, void *to)
         tr_backend_status(daemon->backends[i], &status);
         each(to, &row);
     }
-}
-
-static void show_ports(void *context, tr_control_port_fn each, void *to)
-{
-    struct tr_daemon *daemon = context;
-    const struct tr_port_options *options = daemon->config->ports.items;
-
-    for (size_t i = 0; i < daemon->ports_count; i++) {
-        struct tr_address addresses[64];
-        size_t count = 0;
-        struct tr_control_port row = {.name = options[i].name, .kind = "kernel", .listening = addresses};
-
-        while (count < TR_NELEMS(addresses) && tr_kernel_port_listening(daemon->ports[i], count, &addresses[count]))
-            count++;
-        row.listening_count = count;
-        row.accepting = !tr_load_relaxed(&daemon->draining);
-        EACH_LCORE(daemon, thread)
-            row.connections += i == 0 ? tr_counter_read(&tr_kernel_counters(thread->kernel)->open) : 0;
-        each(to, &row);
-    }
-}
-
-#define CONNECTION_ROWS 4096
-
-static int show_connections(void *context, tr_control_connection_fn each, void *to)
-{
-    struct tr_daemon *daemon = context;
-    struct tr_connection_row *streams = calloc(CONNECTION_ROWS, sizeof(*streams));
-    struct tr_http_row *rows = calloc(CONNECTION_ROWS, sizeof(*rows));
-    const struct tr_port_options *ports = daemon->config->ports.items;
-
-    if (streams && rows) {
-        tr_mesh_stop(daemon->mesh);
-        EACH_LCORE(daemon, thread) {
-            size_t streams_count = tr_kernel_connections(thread->kernel, streams, CONNECTION_ROWS);
-            size_t rows_count = tr_http_connections(thread->lcore->http, rows, CONNECTION_ROWS);
-
-            tr_control_connections_join(thread->lcore->options.lcore, ports[0].name, streams, streams_count, rows,
-                                        rows_count, each, to);
-        }
-        tr_mesh_resume(daemon->mesh);
-    }
-    free(streams);
-    free(rows);
-    return 0;
 }
 
 static char *config_text(void *context)
@@ -328,8 +310,8 @@ void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *
                                             .audit = show_audit,
                                             .policies = show_policies,
                                             .backends = show_backends,
-                                            .ports = show_ports,
-                                            .connections = show_connections,
+                                            .ports = tr_daemon_show_ports,
+                                            .connections = tr_daemon_show_connections,
                                             .why = tr_daemon_why,
                                             .config_text = config_text,
                                             .config_show = config_show,

@@ -58,6 +58,8 @@ static void *run(void *argument)
     struct tr_lcore *lcore = thread->lcore;
     uint64_t idle_since = 0, offset_at = 0;
 
+    if (thread->dpdk_count)
+        tr_dpdk_thread_register();
     while (!tr_load_acquire(&thread->finish)) {
         uint64_t now = tr_clock_ns(), after;
         size_t work;
@@ -77,10 +79,12 @@ static void *run(void *argument)
             idle_since = idle_since ? idle_since : now;
         } else {
             sleep_until_deadline(thread, now);
-            idle_since = 0;
+            idle_since = 1; // long ago: a look that finds nothing is not worth a spin
         }
         tr_mesh_park(lcore->mesh, lcore->options.lcore);
     }
+    if (thread->dpdk_count)
+        tr_dpdk_thread_unregister();
     return NULL;
 }
 

@@ -94,6 +94,16 @@ struct connections {
     uint64_t count;
 };
 
+static json_t *tcp_json(const struct tr_conn_row *tcp)
+{
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "state", tcp->state, "cwnd_bytes",
+                     (json_int_t)tcp->cwnd_bytes, "in_flight_bytes", (json_int_t)tcp->flight_bytes, "unsent_bytes",
+                     (json_int_t)tcp->unsent_bytes, "peer_window_bytes", (json_int_t)tcp->peer_window_bytes,
+                     "window_bytes", (json_int_t)tcp->window_bytes, "waiting_bytes", (json_int_t)tcp->waiting_bytes,
+                     "mss_bytes", (json_int_t)tcp->mss_bytes, "srtt_us", (json_int_t)tcp->srtt_us, "rto_ms",
+                     (json_int_t)tcp->rto_ms, "retransmitted_segments", (json_int_t)tcp->retransmitted);
+}
+
 static void connection_append(void *to, const struct tr_control_connection *connection)
 {
     const struct tr_connection_row *stream = connection->stream;
@@ -117,6 +127,8 @@ static void connection_append(void *to, const struct tr_control_connection *conn
     json_object_set_new(row, "bytes_in", json_integer((json_int_t)stream->bytes_in));
     json_object_set_new(row, "bytes_out", json_integer((json_int_t)stream->bytes_out));
     json_object_set_new(row, "paused", json_boolean(stream->paused));
+    if (stream->has_tcp)
+        json_object_set_new(row, "tcp", tcp_json(&stream->tcp));
     if (http) {
         json_object_set_new(row, "protocol", tr_json_text(http->protocol));
         json_object_set_new(row, "requests", json_integer((json_int_t)http->requests));

@@ -16,6 +16,7 @@
 #include "control/why.h"
 #include "http/http.h"
 #include "policy/policy.h"
+#include "port/dpdk_device.h"
 #include "port/kernel.h"
 
 // `control` and `telemetry`; rows in control_options.c.
@@ -71,9 +72,9 @@ struct tr_control_status {
 };
 
 // A set of counters: its rows, the struct they lie in (read with tr_counter_read, it may be being written),
-// and the label that tells it from the others with the same rows: "lcore" "0", "backend" "tempo"; NULL: none.
+// and the labels that tell it from the others with the same rows, as {"lcore", "0", "port", "wan0", NULL}; NULL: none.
 typedef void (*tr_control_counters_fn)(void *to, const struct tr_counter_rows *rows, const void *values,
-                                       const char *label, const char *label_value);
+                                       const char *const *labels);
 
 struct tr_control_policy {
     const char *name;
@@ -93,7 +94,12 @@ typedef void (*tr_control_backend_fn)(void *to, const struct tr_control_backend 
 struct tr_control_port {
     const char *name;
     const char *kind;
-    const char *device; // NULL: kernel port
+    const char *device; // NULL: kernel port, which has none of the next five
+    const char *memory; // "hugepages"
+    const struct tr_dpdk_device *dpdk;
+    const struct tr_dpdk_device_view *view;
+    const struct tr_strings *addresses;
+    bool shared; // with the kernel, which has our addresses too
     const struct tr_address *listening;
     size_t listening_count;
     bool accepting;

@@ -7,7 +7,7 @@
 #define METRIC_PREFIX "tailrace_"
 
 // Label values may hold anything; backslash, quote and newline are escaped.
-static char *labels_join(const char *row_labels, const char *label, const char *value)
+static char *labels_join(const char *row_labels, const char *const *labels)
 {
     char *text = NULL;
     size_t bytes;
@@ -15,9 +15,9 @@ static char *labels_join(const char *row_labels, const char *label, const char *
 
     tr_assert(out);
     fputs(row_labels, out);
-    if (label) {
-        fprintf(out, "%s%s=\"", row_labels[0] ? "," : "", label);
-        for (; *value; value++) {
+    for (const char *before = row_labels; labels && *labels; labels += 2, before = ",") {
+        fprintf(out, "%s%s=\"", before[0] ? "," : "", labels[0]);
+        for (const char *value = labels[1]; *value; value++) {
             if (*value == '\n') {
                 fputs("\\n", out);
                 continue;
@@ -33,8 +33,7 @@ static char *labels_join(const char *row_labels, const char *label, const char *
     return text;
 }
 
-void tr_samples_add(void *to, const struct tr_counter_rows *rows, const void *values, const char *label,
-                    const char *label_value)
+void tr_samples_add(void *to, const struct tr_counter_rows *rows, const void *values, const char *const *labels)
 {
     struct tr_samples *samples = to;
 
@@ -49,7 +48,7 @@ void tr_samples_add(void *to, const struct tr_counter_rows *rows, const void *va
         }
         sample = &samples->items[samples->count];
         sample->row = row;
-        sample->labels = labels_join(row->labels, label, label_value);
+        sample->labels = labels_join(row->labels, labels);
         sample->value = tr_counter_read((const uint64_t *)((const char *)values + row->offset));
         sample->order = samples->count++;
     }
@@ -195,7 +194,8 @@ static void policy_add(void *samples, const struct tr_control_policy *policy)
         .spans_kept = policy->counters.spans_kept,
     };
 
-    tr_samples_add(samples, &tr_control_policy_counter_rows, &counters, "policy", policy->name);
+    tr_samples_add(samples, &tr_control_policy_counter_rows, &counters,
+                   (const char *const[]){"policy", policy->name, NULL});
 }
 
 static uint64_t cpu_ns(void)
@@ -240,8 +240,8 @@ static void process_add(struct tr_samples *samples, const struct tr_control_daem
         .traces_max = status.traces_max,
         .config_applied_ns = status.config_applied_wall_ns,
     };
-    tr_samples_add(samples, &tr_build_counter_rows, &build, "version", status.version);
-    tr_samples_add(samples, &tr_process_counter_rows, &counters, NULL, NULL);
+    tr_samples_add(samples, &tr_build_counter_rows, &build, (const char *const[]){"version", status.version, NULL});
+    tr_samples_add(samples, &tr_process_counter_rows, &counters, NULL);
 }
 
 void tr_metrics_collect(struct tr_samples *samples, const struct tr_control_daemon *daemon,
@@ -250,6 +250,6 @@ void tr_metrics_collect(struct tr_samples *samples, const struct tr_control_daem
     process_add(samples, daemon, now);
     daemon->counters(daemon->context, tr_samples_add, samples);
     daemon->policies(daemon->context, policy_add, samples);
-    tr_samples_add(samples, &tr_control_counter_rows, own, NULL, NULL);
+    tr_samples_add(samples, &tr_control_counter_rows, own, NULL);
     tr_samples_sort(samples);
 }

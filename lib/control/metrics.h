@@ -22,9 +22,9 @@ struct tr_samples {
     size_t count, room;
 };
 
-// Read all counters of a struct. label may be NULL; label_value is escaped. A tr_control_counters_fn.
-void tr_samples_add(void *samples, const struct tr_counter_rows *rows, const void *values, const char *label,
-                    const char *label_value);
+// Read all counters of a struct. labels may be NULL; their values are escaped. A tr_control_counters_fn.
+void tr_samples_add(void *samples, const struct tr_counter_rows *rows, const void *values,
+                    const char *const *labels);
 void tr_samples_fini(struct tr_samples *samples);
 
 // By name, within a name as they were added: families must not be torn apart.

@@ -189,27 +189,3 @@ json_t *tr_control_backends_json(struct tr_control *control)
     control->daemon->backends(control->daemon->context, backend_append, array);
     return array;
 }
-
-static void port_append(void *array, const struct tr_control_port *port)
-{
-    json_t *row = json_object(), *listening = json_array();
-    char text[TR_FORMAT_BYTES];
-
-    for (size_t i = 0; i < port->listening_count; i++)
-        json_array_append_new(listening, json_string(tr_format_address(&port->listening[i], text)));
-    json_object_set_new(row, "name", tr_json_text(port->name));
-    json_object_set_new(row, "kind", tr_json_text(port->kind));
-    json_object_set_new(row, "device", port->device ? tr_json_text(port->device) : json_null());
-    json_object_set_new(row, "listening", listening);
-    json_object_set_new(row, "accepting", json_boolean(port->accepting));
-    json_object_set_new(row, "connections", SPANS(port->connections));
-    json_array_append_new(array, row);
-}
-
-json_t *tr_control_ports_json(struct tr_control *control)
-{
-    json_t *array = json_array();
-
-    control->daemon->ports(control->daemon->context, port_append, array);
-    return array;
-}

@@ -69,9 +69,17 @@ static bool rings_have_input(const struct tr_lcore *lcore)
     return false;
 }
 
+static bool ports_have_input(const struct tr_lcore *lcore)
+{
+    for (uint32_t i = 0; i < lcore->ports_count; i++)
+        if (lcore->ports[i].has_input && lcore->ports[i].has_input(lcore->ports[i].context))
+            return true;
+    return false;
+}
+
 bool tr_lcore_has_input(const struct tr_lcore *lcore)
 {
-    return rings_have_input(lcore) || tr_load_acquire(&lcore->mesh->epoch) != lcore->walker.epoch ||
+    return rings_have_input(lcore) || ports_have_input(lcore) || tr_load_acquire(&lcore->mesh->epoch) != lcore->walker.epoch ||
            tr_load_acquire(&lcore->mesh->stop);
 }
 

@@ -44,6 +44,8 @@ struct tr_lcore_port {
     void *context;
     size_t (*poll)(void *context, uint64_t now, size_t budget);
     uint64_t (*deadline)(const void *context);
+    // Asked once more before the lcore sleeps, when others can see that it does. NULL: what comes in wakes it.
+    bool (*has_input)(void *context);
 };
 #define TR_LCORE_PORTS_MAX 8
 
@@ -132,7 +134,7 @@ struct tr_lcore {
     uint64_t rejects_count;
 
     uint8_t *scratch; // 4 * body_bytes_max of address space: a rewritten resource and what it demotes
-    struct tr_lcore_port ports[TR_LCORE_PORTS_MAX];
+    struct tr_lcore_port ports[TR_LCORE_PORTS_MAX + 1]; // all the kernel's sockets are one
     uint32_t ports_count;
     struct tr_http *http; // NULL in tests that bring requests themselves
 
@@ -160,7 +162,7 @@ int tr_lcore_put(struct tr_lcore *lcore, const struct tr_address *peer, const ui
 size_t tr_lcore_poll(struct tr_lcore *lcore, uint64_t now);
 uint64_t tr_lcore_deadline(const struct tr_lcore *lcore);
 
-// Is there something in a ring for it? The check between the sleeping flag and the sleep.
+// Is there something in a ring or at a port for it? The check between the sleeping flag and the sleep.
 bool tr_lcore_has_input(const struct tr_lcore *lcore);
 
 // Draining: is nothing left to decide, emit or answer on this lcore?

@@ -301,6 +301,8 @@ static int start(struct opening *o)
     if (rc < 0)
         return refused(o, rc, "no Ethernet address");
     memcpy(device->mac, mac.addr_bytes, 6);
+    if (o->driver->peer_mac)
+        device->mac[5] ^= 1;
     multicast_join(o);
     for (uint16_t i = 0; device->interrupts && i < device->rx_queues; i++)
         device->fds[i] = rte_eth_dev_rx_intr_ctl_q_get_fd(device->port, i);
@@ -342,6 +344,7 @@ void tr_dpdk_device_close(struct tr_dpdk_device *device)
     if (device->port != RTE_MAX_ETHPORTS) {
         bool is_virtual = !tr_dpdk_is_pci(device->name);
 
+        tr_dpdk_device_unwatch(device);
         tr_dpdk_guard_stop_all(); // memif's handler may be at work
         rte_eth_dev_stop(device->port);
         rte_eth_dev_close(device->port);

@@ -10,6 +10,7 @@
 #ifndef TR_PORT_DPDK_DEVICE_H
 #define TR_PORT_DPDK_DEVICE_H
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "port/dpdk_guard.h"
 
@@ -48,6 +49,9 @@ struct tr_dpdk_device {
     bool rx_ip_checksum, rx_tcp_checksum; // the device verifies
     bool tx_ip_checksum, tx_tcp_checksum; // the device puts them in
     bool started;       // bursts may be asked for; changes while lcores are kept out (guard)
+    uint32_t links;     // times that the link came up; stored by the watch, read by lcores
+    bool link;          // same
+    bool watched;
     bool reconnects;    // memif's client: tr_dpdk_device_reconnect() after its server went
     struct tr_dpdk_guard *guard; // NULL: the device goes away under nobody's hands
     struct rte_mempool *rx_pool, *tx_pool; // the same, unless frames are larger than rx buffers
@@ -65,6 +69,11 @@ int tr_dpdk_device_open(struct tr_dpdk_device **device, const struct tr_dpdk_dev
 // Stop it, give everything back, and take a virtual device away. NULL is allowed.
 void tr_dpdk_device_close(struct tr_dpdk_device *device);
 
+// Look at the link ten times a second, on EAL's interrupt thread: count when it comes up (`links`), and let a memif
+// client connect again. Until the device is closed.
+int tr_dpdk_device_watch(struct tr_dpdk_device *device, struct tr_error *error);
+void tr_dpdk_device_unwatch(struct tr_dpdk_device *device);
+
 // Is there a link? Thread: any; a look at memory, or one call of the kernel's for tap and its like.
 bool tr_dpdk_device_link(const struct tr_dpdk_device *device);
 
@@ -73,6 +82,23 @@ bool tr_dpdk_device_link(const struct tr_dpdk_device *device);
 //
 // Returns whether there is a link. Thread: any; lcores wait meanwhile (their bursts come up empty).
 bool tr_dpdk_device_reconnect(struct tr_dpdk_device *device);
+
+// What a device counts by itself.
+#define TR_DPDK_DEVICE_COUNTERS(X)                                                                           \
+    X(link, GAUGE, "port_link", "", "1 while a DPDK port has a link.")                                       \
+    X(links, COUNTER, "port_links_total", "", "Times that a DPDK port's link came up.")                      \
+    X(rx_packets, COUNTER, "port_packets_total", "direction=\"in\"", "Frames that the device counted.")      \
+    X(tx_packets, COUNTER, "port_packets_total", "direction=\"out\"", "Frames that the device counted.")     \
+    X(rx_bytes, COUNTER, "port_bytes_total", "direction=\"in\"", "Bytes that the device counted.")           \
+    X(tx_bytes, COUNTER, "port_bytes_total", "direction=\"out\"", "Bytes that the device counted.")          \
+    X(rx_missed, COUNTER, "port_errors_total", "reason=\"rx_missed\"", "Frames that the device lost: queue full.") \
+    X(rx_errors, COUNTER, "port_errors_total", "reason=\"rx_errors\"", "Frames that came in damaged.")       \
+    X(rx_no_mbuf, COUNTER, "port_errors_total", "reason=\"rx_no_mbuf\"", "Frames without a buffer to go to.") \
+    X(tx_errors, COUNTER, "port_errors_total", "reason=\"tx_errors\"", "Frames that the device could not send.") \
+    X(mbufs, GAUGE, "port_mbufs", "", "Buffers of the port.")                                                \
+    X(mbufs_free, GAUGE, "port_mbufs_free", "", "Buffers of the port that nobody holds.")
+TR_COUNTERS_DECLARE(dpdk_device, TR_DPDK_DEVICE_COUNTERS)
+void tr_dpdk_device_counters(const struct tr_dpdk_device *device, struct tr_dpdk_device_counters *counters);
 
 // For `tailctl ports`. Thread: control.
 struct tr_dpdk_queue_stats {

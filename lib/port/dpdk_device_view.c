@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a device says of itself while it runs.
+#include <rte_alarm.h>
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
 
 #include "port/dpdk_device.h"
+
+TR_COUNTERS_DEFINE(dpdk_device, TR_DPDK_DEVICE_COUNTERS)
 
 bool tr_dpdk_device_link(const struct tr_dpdk_device *device)
 {
@@ -24,6 +27,36 @@ bool tr_dpdk_device_reconnect(struct tr_dpdk_device *device)
     device->started = rte_eth_dev_start(device->port) == 0;
     tr_dpdk_guard_resume_all();
     return tr_dpdk_device_link(device);
+}
+
+#define WATCH_US 100000
+
+static void watch(void *argument)
+{
+    struct tr_dpdk_device *device = argument;
+    bool link = tr_dpdk_device_reconnect(device);
+
+    if (link && !device->link)
+        tr_store_release(&device->links, device->links + 1);
+    tr_store_relaxed(&device->link, link);
+    rte_eal_alarm_set(WATCH_US, watch, device);
+}
+
+int tr_dpdk_device_watch(struct tr_dpdk_device *device, struct tr_error *error)
+{
+    int rc = rte_eal_alarm_set(1, watch, device);
+
+    if (rc < 0)
+        return tr_error_set(error, -rc, "device: no timer: %s", strerror(-rc));
+    device->watched = true;
+    return 0;
+}
+
+void tr_dpdk_device_unwatch(struct tr_dpdk_device *device)
+{
+    if (device->watched)
+        rte_eal_alarm_cancel(watch, device); // waits for one that runs
+    device->watched = false;
 }
 
 static void statistics(uint16_t port, struct tr_dpdk_device_view *view)
@@ -97,4 +130,24 @@ void tr_dpdk_device_view(const struct tr_dpdk_device *device, struct tr_dpdk_dev
     offloads(device, view);
     view->mbufs = device->rx_pool->size;
     view->mbufs_free = rte_mempool_avail_count(device->rx_pool);
+}
+
+void tr_dpdk_device_counters(const struct tr_dpdk_device *device, struct tr_dpdk_device_counters *counters)
+{
+    struct rte_eth_stats stats;
+
+    memset(&stats, 0, sizeof(stats));
+    rte_eth_stats_get(device->port, &stats);
+    *counters = (struct tr_dpdk_device_counters){.link = tr_load_relaxed(&device->link),
+                                                 .links = tr_load_relaxed(&device->links),
+                                                 .rx_packets = stats.ipackets,
+                                                 .tx_packets = stats.opackets,
+                                                 .rx_bytes = stats.ibytes,
+                                                 .tx_bytes = stats.obytes,
+                                                 .rx_missed = stats.imissed,
+                                                 .rx_errors = stats.ierrors,
+                                                 .rx_no_mbuf = stats.rx_nombuf,
+                                                 .tx_errors = stats.oerrors,
+                                                 .mbufs = device->rx_pool->size,
+                                                 .mbufs_free = rte_mempool_avail_count(device->rx_pool)};
 }

@@ -5,6 +5,7 @@
 //                  of a frame (longer ones are lost silently); the fill ring holds 2048 buffers of a queue
 //   net_memif      the number of queues is the client's; a client that goes takes the memory along
 //   net_tap        computes checksums in the driver; hashes flows by a program of its own that not every kernel takes;
+//                  its Ethernet address is that of the kernel's end, so ours has to be another;
 //                  sends no frame above 1500 bytes, and says so for whatever MTU it is told
 //   net_af_packet  a ring of fixed frames, framesz= of its arguments
 #include "port/dpdk_device_internal.h"
@@ -29,6 +30,7 @@ static const struct tr_dpdk_driver drivers[] = {
     {.prefix = "net_memif", .pairs = true, .guarded = true},
     {.prefix = "net_tap",
      .pairs = true,
+     .peer_mac = true,
      .no_offloads = true,
      .has_interface = true,
      .mtu_bytes_max = 1500,

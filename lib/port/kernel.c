@@ -12,14 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/hash.h"
-
 TR_COUNTERS_DEFINE(kernel, TR_KERNEL_COUNTERS)
 
 #define EVENTS_A_TURN  128
 #define ACCEPTS_A_TURN 64
-#define TIMERS_NS      (250 * TR_MS)
-#define LINGER_NS      (5 * TR_S)
 
 static uint8_t *send_buffer(const struct connection *c)
 {
@@ -139,7 +135,7 @@ static void stream_close(struct tr_stream *stream)
     if (c->closing)
         return;
     c->closing = true;
-    c->linger_ns = c->kernel->now + LINGER_NS;
+    c->linger_ns = c->kernel->now + TR_CONNECTION_LINGER_NS;
     if (!c->send_bytes)
         half_close(c);
     else
@@ -158,8 +154,6 @@ static void stream_abort(struct tr_stream *stream)
 
 static const struct tr_stream_ops ops = {
     .send = stream_send, .pause = stream_pause, .resume = stream_resume, .close = stream_close, .abort = stream_abort};
-
-static uint64_t next_stream_id;
 
 static void load_less(struct tr_kernel *kernel, uint32_t port)
 {
@@ -219,11 +213,8 @@ static void connection_open(struct tr_kernel *kernel, uint32_t port, int fd)
     c->events = EPOLLIN;
     c->active_ns = kernel->now;
     c->stream = (struct tr_stream){.ops = &ops, .user = kernel->user, .port_data = c, .opened_ns = kernel->now};
-    c->stream.id = __atomic_add_fetch(&next_stream_id, 1, __ATOMIC_RELAXED);
-    c->age_ns = TR_NEVER;
-    if (kernel->options.connection_age_max_ns)
-        c->age_ns = kernel->now + kernel->options.connection_age_max_ns +
-                    tr_mix64(c->stream.id) % (kernel->options.connection_age_max_ns / 10 + 1);
+    c->stream.id = tr_stream_id_next();
+    c->age_ns = tr_connection_age_at(&kernel->options, c->stream.id, kernel->now);
     if (getpeername(fd, (struct sockaddr *)&address, &bytes) == 0)
         tr_address_of(&address, &c->stream.peer);
     bytes = sizeof(address);
@@ -337,7 +328,7 @@ static void timers(struct tr_kernel *kernel)
             kernel->user->aged(kernel->user->context, &c->stream, kernel->now);
         }
     }
-    kernel->timers_ns = kernel->now + TIMERS_NS;
+    kernel->timers_ns = kernel->now + TR_CONNECTION_TIMERS_NS;
 }
 
 static void ended_tell(struct tr_kernel *kernel)
@@ -376,6 +367,8 @@ size_t tr_kernel_poll(struct tr_kernel *kernel, uint64_t now, size_t budget)
             work += read(kernel->wake_fd, &ticks, sizeof(ticks)) > 0;
         } else if (what & EVENT_LISTEN) {
             work += listen_handle(kernel, kernel->ports[what >> 8 & 0xff], what & 0xff);
+        } else if (what & EVENT_OTHER) {
+            continue;
         } else if (bytes < budget || !(events[i].events & EPOLLIN)) {
             bytes += handle(&kernel->connections[what], events[i].events, budget - TR_MIN(bytes, budget - 1));
             work++;
@@ -423,14 +416,14 @@ struct tr_kernel_counters *tr_kernel_counters(struct tr_kernel *kernel)
     return &kernel->counters;
 }
 
-size_t tr_kernel_connections(const struct tr_kernel *kernel, struct tr_connection_row *rows, size_t max)
+size_t tr_kernel_connections(const struct tr_kernel *kernel, size_t port, struct tr_connection_row *rows, size_t max)
 {
     size_t count = 0;
 
     for (uint32_t i = 0; i < kernel->used && count < max; i++) {
         const struct connection *c = &kernel->connections[i];
 
-        if (!c->open)
+        if (!c->open || c->port != port)
             continue;
         rows[count++] = (struct tr_connection_row){.peer = c->stream.peer,
                                                    .local = c->stream.local,

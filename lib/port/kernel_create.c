@@ -29,7 +29,7 @@ static int listen_watch(struct tr_kernel *kernel)
 }
 
 int tr_kernel_create(struct tr_kernel **out, uint32_t lcore, struct tr_kernel_port *const *ports, size_t count,
-                     const struct tr_kernel_options *options, const struct tr_stream_user *user,
+                     const struct tr_connection_options *options, const struct tr_stream_user *user,
                      struct tr_error *error)
 {
     struct tr_kernel *kernel = calloc(1, sizeof(*kernel));
@@ -57,6 +57,15 @@ int tr_kernel_create(struct tr_kernel **out, uint32_t lcore, struct tr_kernel_po
         return tr_error_set(error, rc, "connections of lcore %u: %s", lcore, strerror(rc));
     }
     *out = kernel;
+    return 0;
+}
+
+int tr_kernel_watch(struct tr_kernel *kernel, int fd, struct tr_error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = EVENT_OTHER};
+
+    if (fd >= 0 && epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return tr_error_set(error, errno, "lcore %u can't wait for a device: %s", kernel->lcore, strerror(errno));
     return 0;
 }
 

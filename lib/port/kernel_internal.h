@@ -33,6 +33,7 @@ struct tr_kernel_port {
 // What epoll's data says: a stream's number, or one of these and a number.
 #define EVENT_WAKE   (1ull << 62)
 #define EVENT_LISTEN (1ull << 61)
+#define EVENT_OTHER  (1ull << 60) // not ours: it only ends a wait
 
 struct connection {
     struct tr_stream stream;
@@ -52,7 +53,7 @@ struct connection {
 };
 
 struct tr_kernel {
-    struct tr_kernel_options options;
+    struct tr_connection_options options;
     struct tr_kernel_counters counters;
     const struct tr_stream_user *user;
     struct tr_kernel_port *ports[8];

@@ -98,7 +98,7 @@ static int listen_open(struct tr_kernel_port *port, const char *text, struct tr_
 }
 
 int tr_kernel_port_open(struct tr_kernel_port **out, const char *name, const char *const *listen, size_t count,
-                        uint32_t lcores, const struct tr_kernel_options *options, struct tr_error *error)
+                        uint32_t lcores, const struct tr_connection_options *options, struct tr_error *error)
 {
     struct tr_kernel_port *port = calloc(1, sizeof(*port));
     int rc = 0;
@@ -150,6 +150,15 @@ size_t tr_kernel_port_listening(const struct tr_kernel_port *port, size_t index,
         return 0;
     *address = port->addresses[index];
     return 1;
+}
+
+uint64_t tr_kernel_port_connections(const struct tr_kernel_port *port)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < port->lcores; i++)
+        count += tr_load_relaxed(&port->handoffs[i].load);
+    return count;
 }
 
 static uint32_t least_loaded(const struct tr_kernel_port *port)

@@ -44,9 +44,9 @@ static void on_counters(void *context, tr_control_counters_fn each, void *to)
 {
     const struct tr_fake_counters lcores[2] = {{5, 1, 1500 * TR_MS}, {6, 0, 0}};
 
-    each(to, &tr_fake_counter_rows, &lcores[0], "lcore", "0");
-    each(to, &tr_build_counter_rows, &(struct tr_build_counters){.info = 2}, "nasty", "a \"b\"\\\nc");
-    each(to, &tr_fake_counter_rows, &lcores[1], "lcore", "1");
+    each(to, &tr_fake_counter_rows, &lcores[0], (const char *const[]){"lcore", "0", NULL});
+    each(to, &tr_build_counter_rows, &(struct tr_build_counters){.info = 2}, (const char *const[]){"nasty", "a \"b\"\\\nc", NULL});
+    each(to, &tr_fake_counter_rows, &lcores[1], (const char *const[]){"lcore", "1", NULL});
 }
 
 static void backend_status(struct tr_backend_status *status)
@@ -114,7 +114,8 @@ static void on_ports(void *context, tr_control_port_fn each, void *to)
         {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1}, 4317},
         {{0xfd, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}, 4318},
     };
-    const struct tr_control_port port = {"local", "kernel", NULL, listening, 2, true, 2};
+    const struct tr_control_port port = {
+        .name = "local", .kind = "kernel", .listening = listening, .listening_count = 2, .accepting = true, .connections = 2};
 
     each(to, &port);
 }

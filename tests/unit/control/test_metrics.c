@@ -94,7 +94,7 @@ static void test_json_round_trips_labels(void **state)
     struct tr_samples samples = {0};
     json_t *array, *labels;
 
-    tr_samples_add(&samples, &tr_build_counter_rows, &(struct tr_build_counters){7}, "nasty", "\\n\n\"\\");
+    tr_samples_add(&samples, &tr_build_counter_rows, &(struct tr_build_counters){7}, (const char *const[]){"nasty", "\\n\n\"\\", NULL});
     array = tr_samples_json(&samples, "tailrace_build");
     assert_int_equal(json_array_size(array), 1);
     labels = json_object_get(json_array_get(array, 0), "labels");

@@ -15,7 +15,7 @@
 
 #define LCORES 2
 
-static struct tr_kernel_options options;
+static struct tr_connection_options options;
 static struct tr_kernel_port *port;
 static struct tr_kernel *kernels[LCORES];
 static uint64_t now;
@@ -94,7 +94,7 @@ static void open_with(const char *listen)
 
 static int open_two(void **state)
 {
-    options = (struct tr_kernel_options){.connections_max = 4,
+    options = (struct tr_connection_options){.connections_max = 4,
                                          .idle_timeout_ns = 60 * TR_S,
                                          .send_buffer_bytes = 8192,
                                          .receive_buffer_bytes = 65536};

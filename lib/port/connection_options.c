@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "port/kernel.h"
+#include "port/connection.h"
 
-#define S struct tr_kernel_options
+#define S struct tr_connection_options
 
 static const struct tr_option rows[] = {
     TR_OPTION_UINT(S, connections_max, "max", "10000", 1, 1000000, 0, "Connections of an lcore; more are closed on arrival."),
@@ -16,5 +16,5 @@ static const struct tr_option rows[] = {
                    "Bytes read from a connection at a time; one buffer an lcore."),
 };
 
-const struct tr_option_table tr_kernel_option_table = {
+const struct tr_option_table tr_connection_option_table = {
     .title = "connections", .rows = rows, .count = TR_NELEMS(rows), .struct_bytes = sizeof(S)};
