@@ -59,8 +59,9 @@ void tr_arp_input(struct tr_stack *stack, struct tr_packet *packet)
 {
     struct tr_net_counters *counters = &stack->net_counters;
     const uint8_t *arp = tr_packet_data(packet);
-    uint16_t operation;
     struct tr_ip sender, target;
+    uint32_t sender_word;
+    uint16_t operation;
     bool probe;
 
     if (!tr_packet_has(stack, packet, ARP_BYTES))
@@ -71,12 +72,13 @@ void tr_arp_input(struct tr_stack *stack, struct tr_packet *packet)
         return tr_net_drop(&counters->drop_arp);
     sender = tr_ip_v4(arp + SENDER_IP);
     target = tr_ip_v4(arp + TARGET_IP);
-    probe = tr_be32_get(arp + SENDER_IP) == 0;
+    memcpy(&sender_word, arp + SENDER_IP, 4);
+    probe = sender_word == 0;
     if (memcmp(arp + SENDER_MAC, stack->options.mac, 6) == 0)
         return tr_net_drop(&counters->drop_arp_other); // our own, come back
     if (tr_ip_is_own(stack, &sender))
         return tr_count(&counters->address_conflicts, 1);
-    if (!probe && tr_ip4_source_bad(stack, &sender))
+    if (!probe && tr_ip4_source_bad(&stack->ip, sender_word))
         return tr_net_drop(&counters->drop_arp);
     if (!probe)
         tr_neighbour_learn(stack, &sender, arp + SENDER_MAC, true, operation == ARP_REPLY && !packet->group);

@@ -2,15 +2,6 @@
 #include "net/checksum.h"
 #include "net/stack_internal.h"
 
-uint32_t tr_frame_bytes(const struct tr_frame *frame)
-{
-    uint32_t bytes = 0;
-
-    for (; frame; frame = frame->next)
-        bytes += frame->bytes;
-    return bytes;
-}
-
 // Sum `bytes` from `at`, and copy them if `to` is given. A part that begins at an odd offset of the whole is swapped.
 static inline uint64_t pieces_sum(uint8_t *to, const struct tr_frame *frame, uint32_t at, uint32_t bytes)
 {
@@ -48,15 +39,10 @@ uint64_t tr_frame_sum_copy(uint8_t *to, const struct tr_frame *frame, uint32_t a
     return pieces_sum(to, frame, at, bytes);
 }
 
-bool tr_packet_has(struct tr_stack *stack, const struct tr_packet *packet, uint32_t bytes)
+bool tr_packet_lacks(struct tr_stack *stack, const struct tr_packet *packet, uint32_t bytes)
 {
-    if (tr_unlikely(packet->end - packet->at < bytes)) {
-        tr_net_drop(&stack->net_counters.drop_short);
-        return false;
-    }
-    if (tr_unlikely(packet->frame->bytes < packet->at + bytes)) {
-        tr_net_drop(&stack->net_counters.drop_split);
-        return false;
-    }
-    return true;
+    struct tr_net_counters *counters = &stack->net_counters;
+
+    tr_net_drop(packet->end - packet->at < bytes ? &counters->drop_short : &counters->drop_split);
+    return false;
 }

@@ -27,14 +27,19 @@ enum tr_protocol {
     TR_PROTOCOL_DESTINATION = 60,
 };
 
-// An address of ours, ready to be compared: is (x ^ ip) & mask zero?
-struct tr_own {
-    uint64_t ip[2], mask[2]; // memory order
-    struct tr_ip broadcast;  // of its subnet; all zeros: it has none
+// An address of ours, ready to be compared: is (x ^ ip) & mask zero? All in memory order.
+struct tr_own4 {
+    uint32_t ip, mask;
+    uint32_t broadcast; // of its subnet; 0: it has none
+};
+struct tr_own6 {
+    uint64_t ip[2], mask[2];
 };
 
 struct tr_ip_part {
-    struct tr_own own[TR_STACK_ADDRESSES_MAX];
+    struct tr_own4 own4[TR_STACK_ADDRESSES_MAX];
+    struct tr_own6 own6[TR_STACK_ADDRESSES_MAX];
+    uint32_t own4_count, own6_count;
     struct tr_bucket echo_bucket, neighbour_bucket; // echo replies; ARP replies and neighbour advertisements
     struct tr_neighbours *neighbours;
     uint64_t announce_ns, mld_ns; // when the next is due, TR_NEVER: none is
@@ -57,8 +62,16 @@ static inline void tr_net_drop(uint64_t *reason)
     tr_count(reason, 1);
 }
 
-// Are `bytes` at packet->at there, and in the first piece? Counts what they lack.
-bool tr_packet_has(struct tr_stack *stack, const struct tr_packet *packet, uint32_t bytes);
+// `bytes` at packet->at are not all there, or not in the first piece: counts which. Returns false.
+bool tr_packet_lacks(struct tr_stack *stack, const struct tr_packet *packet, uint32_t bytes) __attribute__((cold));
+
+// Are they there? Counts it if not.
+static inline bool tr_packet_has(struct tr_stack *stack, const struct tr_packet *packet, uint32_t bytes)
+{
+    uint32_t behind = packet->at + bytes;
+
+    return tr_likely(behind <= packet->end && behind <= packet->frame->bytes) || tr_packet_lacks(stack, packet, bytes);
+}
 
 static inline const uint8_t *tr_packet_data(const struct tr_packet *packet)
 {
@@ -82,18 +95,25 @@ void tr_icmp_quote_input(struct tr_stack *stack, struct tr_packet *packet, unsig
 void tr_echo_reply(struct tr_stack *stack, const struct tr_packet *packet, uint8_t protocol, uint8_t reply);
 
 // --- frames in pieces (frame.c)
-uint32_t tr_frame_bytes(const struct tr_frame *frame);
+static inline uint32_t tr_frame_bytes(const struct tr_frame *frame)
+{
+    uint32_t bytes = frame->bytes;
+
+    while (tr_unlikely((frame = frame->next) != NULL))
+        bytes += frame->bytes;
+    return bytes;
+}
 // Not folded.
 uint64_t tr_frame_sum(const struct tr_frame *frame, uint32_t at, uint32_t bytes);
 uint64_t tr_frame_sum_copy(uint8_t *to, const struct tr_frame *frame, uint32_t at, uint32_t bytes);
 
 // --- addresses (own.c)
-void tr_own_init(struct tr_own *own, const struct tr_net_address *address);
+void tr_own_add(struct tr_ip_part *part, const struct tr_net_address *address);
 bool tr_ip_is_own(const struct tr_stack *stack, const struct tr_ip *ip);
 // Is it the solicited-node group (RFC 4291 2.7.1) of an address of ours? `low` is the last 3 bytes of the group.
 bool tr_solicited_is_own(const struct tr_stack *stack, const uint8_t low[3]);
-// No host may send from it.
-bool tr_ip4_source_bad(const struct tr_stack *stack, const struct tr_ip *ip);
+// No host may send from it. The first: IPv4, memory order.
+bool tr_ip4_source_bad(const struct tr_ip_part *part, uint32_t ip);
 bool tr_ip6_source_bad(const struct tr_stack *stack, const struct tr_ip *ip); // "::" is for the caller to judge
 
 extern const struct tr_ip tr_ip6_any, tr_ip6_all_nodes, tr_ip6_all_mld;

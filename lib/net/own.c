@@ -6,31 +6,55 @@ const struct tr_ip tr_ip6_any;
 const struct tr_ip tr_ip6_all_nodes = {{0xff, 2, [15] = 1}};
 const struct tr_ip tr_ip6_all_mld = {{0xff, 2, [15] = 0x16}};
 
-void tr_own_init(struct tr_own *own, const struct tr_net_address *address)
+void tr_own_add(struct tr_ip_part *part, const struct tr_net_address *address)
 {
-    uint8_t mask[16] = {0};
+    const uint8_t *ip = address->ip.bytes;
+    uint8_t mask[16] = {0}, link_mask[16] = {0};
 
-    memset(own, 0, sizeof(*own));
-    for (unsigned bit = 0; bit < address->own_bits; bit++)
-        mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-    memcpy(own->mask, mask, sizeof(mask));
-    memcpy(own->ip, address->ip.bytes, sizeof(own->ip));
-    // A /31 has no broadcast address (RFC 3021), nor has IPv6.
-    if (tr_ip_is_v4(&address->ip) && address->prefix_bits <= 126) {
-        own->broadcast = address->ip;
-        for (unsigned bit = address->prefix_bits; bit < 128; bit++)
-            own->broadcast.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+    for (unsigned bit = 0; bit < 128; bit++) {
+        mask[bit / 8] |= (uint8_t)(bit < address->own_bits ? 0x80 >> bit % 8 : 0);
+        link_mask[bit / 8] |= (uint8_t)(bit < address->prefix_bits ? 0x80 >> bit % 8 : 0);
     }
+    if (tr_ip_is_v4(&address->ip)) {
+        struct tr_own4 *own = &part->own4[part->own4_count++];
+        uint32_t link;
+
+        memcpy(&own->ip, ip + 12, 4);
+        memcpy(&own->mask, mask + 12, 4);
+        memcpy(&link, link_mask + 12, 4);
+        own->broadcast = address->prefix_bits <= 126 ? own->ip | ~link : 0; // a /31 has none (RFC 3021)
+    } else {
+        struct tr_own6 *own = &part->own6[part->own6_count++];
+
+        memcpy(own->ip, ip, sizeof(own->ip));
+        memcpy(own->mask, mask, sizeof(own->mask));
+    }
+}
+
+static bool own6_has(const struct tr_ip_part *part, const struct tr_ip *ip)
+{
+    uint64_t words[2];
+
+    memcpy(words, ip, sizeof(words));
+    for (uint32_t i = 0; i < part->own6_count; i++) {
+        const struct tr_own6 *own = &part->own6[i];
+
+        if ((((words[0] ^ own->ip[0]) & own->mask[0]) | ((words[1] ^ own->ip[1]) & own->mask[1])) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool tr_ip_is_own(const struct tr_stack *stack, const struct tr_ip *ip)
 {
-    const struct tr_own *own = stack->ip.own;
-    uint64_t words[2];
+    const struct tr_ip_part *part = &stack->ip;
+    uint32_t word;
 
-    memcpy(words, ip, sizeof(words));
-    for (uint32_t i = 0; i < stack->options.addresses_count; i++)
-        if ((((words[0] ^ own[i].ip[0]) & own[i].mask[0]) | ((words[1] ^ own[i].ip[1]) & own[i].mask[1])) == 0)
+    if (!tr_ip_is_v4(ip))
+        return own6_has(part, ip);
+    memcpy(&word, ip->bytes + 12, 4);
+    for (uint32_t i = 0; i < part->own4_count; i++)
+        if (((word ^ part->own4[i].ip) & part->own4[i].mask) == 0)
             return true;
     return false;
 }
@@ -51,14 +75,14 @@ bool tr_solicited_is_own(const struct tr_stack *stack, const uint8_t low[3])
 }
 
 // Sources: RFC 1122 3.2.1.3, RFC 6890.
-bool tr_ip4_source_bad(const struct tr_stack *stack, const struct tr_ip *ip)
+bool tr_ip4_source_bad(const struct tr_ip_part *part, uint32_t ip)
 {
-    uint8_t first = ip->bytes[12];
+    uint8_t first = (uint8_t)ip;
 
-    if (first == 0 || first == 127 || first >= 224 || tr_ip_is_own(stack, ip))
+    if (first == 0 || first == 127 || first >= 224)
         return true;
-    for (uint32_t i = 0; i < stack->options.addresses_count; i++)
-        if (tr_ip_equal(ip, &stack->ip.own[i].broadcast))
+    for (uint32_t i = 0; i < part->own4_count; i++)
+        if (((ip ^ part->own4[i].ip) & part->own4[i].mask) == 0 || ip == part->own4[i].broadcast)
             return true;
     return false;
 }
@@ -68,7 +92,7 @@ bool tr_ip6_source_bad(const struct tr_stack *stack, const struct tr_ip *ip)
 {
     static const struct tr_ip loopback = {{[15] = 1}};
 
-    return tr_ip_is_multicast6(ip) || tr_ip_equal(ip, &loopback) || tr_ip_is_v4(ip) || tr_ip_is_own(stack, ip);
+    return tr_ip_is_multicast6(ip) || tr_ip_equal(ip, &loopback) || tr_ip_is_v4(ip) || own6_has(&stack->ip, ip);
 }
 
 struct tr_ip tr_ip6_solicited(const struct tr_ip *ip)

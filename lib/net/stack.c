@@ -71,7 +71,7 @@ int tr_stack_create(struct tr_stack **stack, const struct tr_stack_options *opti
     made->user = *user;
     made->ip.announce_ns = made->ip.mld_ns = TR_NEVER;
     for (uint32_t i = 0; i < options->addresses_count; i++)
-        tr_own_init(&made->ip.own[i], &options->addresses[i]);
+        tr_own_add(&made->ip, &options->addresses[i]);
     rc = tr_neighbours_create(made);
     if (rc)
         rc = tr_error_set(error, -rc, "neighbours_max: no memory for %u", options->neighbours_max);

@@ -230,29 +230,25 @@ static int entries_replace(int fd, const void *keys, const uint8_t *values, size
     return rc == -ENOENT ? 0 : rc;
 }
 
-// Does the kernel have the address? Then it answers ARP, NDP and echo for it, and goes on doing so.
-static int owners_find(const struct tr_xdp_filter *filter, uint8_t owners[TR_XDP_ADDRESSES_MAX])
+bool tr_xdp_kernel_has(const struct tr_ip *ip)
 {
     struct ifaddrs *all, *at;
-    struct tr_ip ip;
+    struct tr_ip other;
+    bool found = false;
 
     if (getifaddrs(&all) < 0)
-        return -errno;
-    memset(owners, TR_XDP_ALONE, filter->address_count);
-    for (at = all; at; at = at->ifa_next) {
+        return true;
+    for (at = all; at && !found; at = at->ifa_next) {
         if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET)
-            ip = tr_ip_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at->ifa_addr)->sin_addr);
+            other = tr_ip_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at->ifa_addr)->sin_addr);
         else if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET6)
-            memcpy(&ip, &((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr, sizeof(ip));
+            memcpy(&other, &((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr, sizeof(other));
         else
             continue;
-        for (size_t i = 0; i < filter->address_count; i++) {
-            if (tr_ip_equal(&ip, &filter->addresses[i]))
-                owners[i] = TR_XDP_SHARED;
-        }
+        found = tr_ip_equal(&other, ip);
     }
     freeifaddrs(all);
-    return 0;
+    return found;
 }
 
 int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, struct tr_error *error)
@@ -276,10 +272,10 @@ int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, st
         return rc;
     for (size_t i = 0; i < filter->port_count; i++)
         ports_be[i] = htons(filter->ports[i]);
-    rc = owners_find(filter, owners);
-    if (rc == 0)
-        rc = entries_replace(xdp->map_fds[ADDRESSES], filter->addresses, owners, filter->address_count,
-                             sizeof(struct tr_ip));
+    for (size_t i = 0; i < filter->address_count; i++)
+        owners[i] = tr_xdp_kernel_has(&filter->addresses[i]) ? TR_XDP_SHARED : TR_XDP_ALONE;
+    rc = entries_replace(xdp->map_fds[ADDRESSES], filter->addresses, owners, filter->address_count,
+                         sizeof(struct tr_ip));
     if (rc == 0)
         rc = entries_replace(xdp->map_fds[PORTS], ports_be, yes, filter->port_count, sizeof(ports_be[0]));
     if (rc == 0)

@@ -66,6 +66,10 @@ struct tr_xdp_filter {
 // -errno of the kernel's.
 int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, struct tr_error *error);
 
+// Does the kernel have the address, on any interface of this network namespace? Then it answers ARP, NDP and echo for it,
+// and goes on doing so: what tr_xdp_filter_set() goes by. true also when it can't be told, since sharing harms nobody.
+bool tr_xdp_kernel_has(const struct tr_ip *ip);
+
 // How many frames the program took, and how many it had to leave, since it was attached; all CPUs summed.
 //
 // Returns 0, -ENOENT as above.

@@ -186,9 +186,35 @@ def a_session_outlives_the_port():
         namespace.close()
 
 
+def an_address_of_ours_alone():
+    """The kernel doesn't have the address: it sees nothing of what goes there, on frames longer than a page can hold."""
+    server, client = netns.Namespace(), netns.Namespace()
+    client_name, name = netns.veth(client, server, mtu=9000, offload=False)
+    netns.address(client, client_name, f"{CLIENT}/24", f"{CLIENT6}/64")
+    answerer = Answerer(server, name).ready()
+    for host in SERVER, SERVER6:  # the answerer doesn't know ARP
+        client.ip(f"neigh add {host} lladdr {netns.mac_of(server, name)} dev {client_name}")
+    before = [kernel_counter(server, *which) for which in (("Ip", "InReceives"), ("Tcp", "OutRsts"))]
+    for host in SERVER, SERVER6:
+        for _ in range(20):
+            connect(client, host)
+    icmp(client, 8, 0, b"")
+    netns.address(server, name, "198.18.1.1/24")  # so that there is something to see of what is the kernel's
+    client.ip(f"route add 198.18.1.1 via {SERVER}")
+    with client, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(b"x", ("198.18.1.1", 9))
+    wait_for(lambda: kernel_counter(server, "Ip", "InReceives") > before[0], "a packet at the kernel", 5)
+    after = [kernel_counter(server, *which) for which in (("Ip", "InReceives"), ("Tcp", "OutRsts"))]
+    assert after == [before[0] + 1, before[1]], (before, after)
+    taken = answerer.stop().split()
+    assert int(taken[1]) >= 40 * 5 + 1 and int(taken[3]) == 0, taken
+    for namespace in (client, server):
+        namespace.close()
+
+
 netns.try_namespaces()
 if forbidden("af_xdp"):
     skip(forbidden("af_xdp"))
 if not shutil.which("ethtool"):
     skip("no ethtool")
-run_story(a_session_outlives_the_port)
+run_story(a_session_outlives_the_port, an_address_of_ours_alone)

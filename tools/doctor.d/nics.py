@@ -77,18 +77,19 @@ def below(root, name):
 
 def carry(root, routes, nics):
     """nic["carries"]: why a NIC must stay the kernel's."""
-    why = {}
+    names = [nic["interface"] for nic in nics if nic["interface"]]
+    why = {name: [] for name in names}
 
     def add(name, reason):
-        for one in below(root, name):
-            why.setdefault(one, [])
+        # A tunnel has nothing below it that sysfs tells: its packets may use any NIC.
+        for one in [n for n in below(root, name) if n in names] or names:
             if reason not in why[one]:
                 why[one].append(reason)
 
     for name in routes.defaults():
         add(name, "default route")
     for _, peer, through in routes.sessions():
-        for name in through or [nic["interface"] for nic in nics if nic["interface"]]:
+        for name in through or names:
             add(name, f"login session from {peer}")
     for nic in nics:
         nic["carries"] = why.get(nic["interface"], [])

@@ -91,6 +91,20 @@ static void adds_up_from_parts(void **state)
     }
 }
 
+// More than vectors take at a time, of the words that move their lanes most.
+static void sums_megabytes(void **state)
+{
+    static const uint8_t extremes[] = {0x00, 0xff, 0x80, 0x7f};
+    size_t n = 3 * 1024 * 1024 + 77;
+    uint8_t *many = malloc(n);
+
+    for (size_t i = 0; i < TR_NELEMS(extremes); i++) {
+        memset(many, extremes[i], n);
+        assert_int_equal(in_host_order(tr_sum(0, many, n)), naive(many, n));
+    }
+    free(many);
+}
+
 static void carries_out_of_the_top_come_in_again(void **state)
 {
     fill(0);
@@ -108,6 +122,7 @@ int main(void)
         cmocka_unit_test(sums_every_length_at_every_alignment),
         cmocka_unit_test(copies_what_it_sums_and_no_more),
         cmocka_unit_test(adds_up_from_parts),
+        cmocka_unit_test(sums_megabytes),
         cmocka_unit_test(carries_out_of_the_top_come_in_again),
     };
 

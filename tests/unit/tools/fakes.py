@@ -104,7 +104,7 @@ class Fake:
         self.link(f"/sys/class/net/{name}", real)
 
     def upper(self, name, *lower):
-        """A bridge, bond or VLAN above interfaces."""
+        """A bridge, bond or VLAN above interfaces, or a tunnel above none."""
         for one in lower:
             self.link(f"/sys/devices/virtual/net/{name}/lower_{one}", os.path.realpath(
                 f"{self.folder}/sys/class/net/{one}")[len(os.path.realpath(self.folder)):])

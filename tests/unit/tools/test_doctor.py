@@ -209,6 +209,14 @@ class WhatIsCarried(DoctorTest):
         self.assertTrue(all(nic["carries"] for nic in answer["nics"]))
         self.assertNotEqual(answer["suggestion"]["case"], "vfio")
 
+    def test_a_tunnel_may_go_through_any_nic(self):
+        fake = self.two()
+        fake.upper("wg0")
+        fake.address("wg0", "10.9.0.2/24").session("10.9.0.2", "10.9.0.1")
+        fake.address("eth0", "192.0.2.10/24", gateway="192.0.2.1")
+        answer = self.doctor()
+        self.assertTrue(all("login session from 10.9.0.1" in nic["carries"] for nic in answer["nics"]))
+
     def test_every_default_route_counts(self):
         fake = self.two()
         fake.address("eth0", "192.0.2.10/24", gateway="192.0.2.1")
