@@ -103,9 +103,8 @@ static void probe_window(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
     uint32_t bytes = TR_MIN(data, TR_MIN(TR_MAX(conn->snd_window_bytes, 1), tr_tcp_payload_max(conn) - 40));
 
     tr_tcp_counted(tcp, zero_probes);
-    tr_tcp_send_range(tcp, conn, conn->snd_next, bytes, !data);
-    if (conn->snd_window_bytes) {
-        conn->snd_next = tr_seq_max(conn->snd_next, conn->snd_una + bytes + !data);
+    if (tr_tcp_send_range(tcp, conn, conn->snd_next, bytes, !data) && conn->snd_window_bytes) {
+        conn->snd_next = conn->snd_una + bytes + !data;
         tr_tcp_rearm(tcp, conn);
         return;
     }
