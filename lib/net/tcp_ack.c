@@ -124,7 +124,7 @@ static void advance(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct t
     conn->snd_una = segment->ack;
     conn->snd_next = tr_seq_max(conn->snd_next, conn->snd_una);
     conn->progress_ns = tr_tcp_now(tcp);
-    conn->zero_probes = 0;
+    conn->zero_probes = conn->silent_timeouts = 0;
     if (conn->is & TR_IS_PROBED && tr_seq_leq(conn->probe_seq, conn->snd_una))
         probe_acked(tcp, conn, segment);
     if (conn->mode != TR_MODE_OPEN && tr_seq_leq(conn->recover, conn->snd_una)) {
@@ -217,6 +217,8 @@ bool tr_tcp_ack(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_se
         undo(tcp, conn);
     if (acked)
         advance(tcp, conn, segment);
+    else if (!segment->bytes)
+        conn->is |= TR_IS_ANSWERED;
     if (tr_unlikely(!acked || sacked || conn->scoreboard.count))
         losses(tcp, conn, segment, sacked);
     window_update(tcp, conn, segment);

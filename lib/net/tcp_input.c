@@ -153,9 +153,9 @@ void tr_tcp_conn_input(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struc
         if (segment->ack == conn->snd_una && !segment->options.sack_count &&
             (uint32_t)segment->window << conn->snd_scale == conn->snd_window_bytes) {
             conn->snd_wl1 = segment->seq;
-            tr_tcp_receive(tcp, conn, segment);
+            tr_tcp_receive_next(tcp, conn, segment);
         } else if (tr_tcp_ack(tcp, conn, segment) && conn->state != TR_TCP_DEAD) {
-            tr_tcp_receive(tcp, conn, segment);
+            tr_tcp_receive(tcp, conn, segment); // writable() may have paused it
         }
         return;
     }
@@ -165,21 +165,52 @@ void tr_tcp_conn_input(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struc
         long_way(tcp, conn, segment);
 }
 
-void tr_tcp_input(struct tr_stack *stack, const struct tr_segment *segment)
+static uint32_t *recent_place(struct tr_tcp *tcp, const struct tr_segment *segment)
 {
-    struct tr_tcp *tcp = stack->tcp;
+    uint32_t from, to;
+
+    memcpy(&from, segment->source_ip.bytes + 12, 4);
+    memcpy(&to, segment->destination_ip.bytes + 12, 4);
+    from = (from ^ to) * 0x9e3779b1u + segment->source_port * 0x85ebca6bu + segment->destination_port;
+    return &tcp->recent[(from ^ from >> 16) % TR_TCP_RECENT];
+}
+
+static bool is_of(const struct tr_tcp_conn *conn, const struct tr_segment *segment)
+{
+    return conn->state != TR_TCP_DEAD && conn->public.peer_port == segment->source_port &&
+           conn->public.local_port == segment->destination_port &&
+           tr_ip_equal(&conn->public.peer_ip, &segment->source_ip) &&
+           tr_ip_equal(&conn->public.local_ip, &segment->destination_ip);
+}
+
+static void find_input(struct tr_tcp *tcp, const struct tr_segment *segment, uint32_t *recent)
+{
     const struct tr_tuple tuple = {segment->destination_ip, segment->source_ip, segment->destination_port,
                                    segment->source_port};
     uint64_t hash = tr_tuple_hash(&tcp->table, &tuple);
     uint32_t number = tr_tcp_find(tcp, &tuple, hash);
 
-    tr_tcp_counted(tcp, segments_in);
-    if (tr_likely(number < tcp->conns_max))
+    if (number < tcp->conns_max) {
+        *recent = number;
         tr_tcp_conn_input(tcp, &tcp->conns[number], segment);
-    else if (number == UINT32_MAX)
+    } else if (number == UINT32_MAX) {
         tr_tcp_listen_input(tcp, segment, &tuple, hash, 0);
-    else if (number - tcp->conns_max < tcp->halves_max)
+    } else if (number - tcp->conns_max < tcp->halves_max) {
         tr_tcp_half_input(tcp, &tcp->halves[number - tcp->conns_max], segment);
-    else
+    } else {
         tr_tcp_wait_input(tcp, &tcp->waits[number - tcp->conns_max - tcp->halves_max], segment);
+    }
+}
+
+void tr_tcp_input(struct tr_stack *stack, const struct tr_segment *segment)
+{
+    struct tr_tcp *tcp = stack->tcp;
+    uint32_t *recent = recent_place(tcp, segment);
+    struct tr_tcp_conn *conn = &tcp->conns[*recent];
+
+    tr_tcp_counted(tcp, segments_in);
+    if (tr_likely(is_of(conn, segment)))
+        tr_tcp_conn_input(tcp, conn, segment);
+    else
+        find_input(tcp, segment, recent);
 }

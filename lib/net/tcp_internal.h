@@ -57,6 +57,7 @@
 #define TR_TCP_COOKIE_NS       (128 * TR_S)
 #define TR_TCP_BURST           64              // segments of a connection before others have their turn
 #define TR_TCP_HAND_UP_BYTES   (256 * TR_KIB)  // of what waited, in a turn of a connection
+#define TR_TCP_RECENT          2048            // a power of two
 #define TR_TCP_TRIES_FULL_SIZE 3               // timeouts in a row of a full segment until it is made smaller
 
 // RFC 9293 3.3.2. LISTEN is the stack's; a passive SYN_RECEIVED is struct tr_tcp_half, TIME_WAIT is struct tr_tcp_wait.
@@ -96,6 +97,7 @@ enum tr_tcp_is {
     TR_IS_UNDO = 1 << 17,     // the undo_ fields hold
     TR_IS_OPENED = 1 << 18,   // opened() was called: closed() will be
     TR_IS_DISOWNED = 1 << 19, // but the user would not have it
+    TR_IS_ANSWERED = 1 << 20, // the peer has sent an ACK since the last timeout
 };
 
 // What the next poll does for a connection.
@@ -148,6 +150,7 @@ struct tr_tcp_conn {
     uint16_t mss_bytes;        // of payload and options, what the peer and the path take
     uint8_t dupacks;
     uint8_t zero_probes, keepalive_probes;
+    uint8_t silent_timeouts; // in a row, without any answer to what was sent again
     uint32_t ts_offset; // our timestamps are milliseconds plus this
     TAILQ_ENTRY(tr_tcp_conn) due_link;   // due, ended
     TAILQ_ENTRY(tr_tcp_conn) delay_link; // delayed, resolving
@@ -214,6 +217,9 @@ TAILQ_HEAD(tr_tcp_conns, tr_tcp_conn);
 struct tr_tcp {
     struct tr_stack *stack;
     struct tr_tuple_table table; // numbers: connections, then halves, then waits
+    // Where the connection of a segment was last time, by ports and low bits of addresses. What stands here may be old, or
+    // another's whose bits are the same: only a look at the connection itself tells, and else the table.
+    uint32_t recent[TR_TCP_RECENT];
     struct tr_tcp_conn *conns;
     struct tr_tcp_half *halves;
     struct tr_tcp_wait *waits;
@@ -276,12 +282,12 @@ void tr_tcp_conn_input(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struc
 void tr_tcp_challenge(struct tr_tcp *tcp, struct tr_tcp_conn *conn);
 // Steps 5 and on of RFC 9293 3.10.7.4: the segment is acceptable.
 void tr_tcp_text_input(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment);
+// Payload that is next, of a connection that has none of TR_IS_SLOW.
+void tr_tcp_receive_next(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment);
 // Payload and FIN of a segment that touches the window.
 void tr_tcp_receive(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment);
 // Hand up what waits, as much as a turn may. Returns false: there is more.
 bool tr_tcp_hand_up(struct tr_tcp *tcp, struct tr_tcp_conn *conn);
-// Call input(); nothing of the connection but its state is known afterwards.
-void tr_tcp_up(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const uint8_t *data, uint32_t bytes);
 
 // --- tcp_listen.c
 

@@ -12,7 +12,8 @@ struct text {
     bool fin; // FIN is behind its last byte
 };
 
-void tr_tcp_up(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const uint8_t *data, uint32_t bytes)
+// Call input(). Nothing of the connection but its state is known afterwards.
+static void up(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const uint8_t *data, uint32_t bytes)
 {
     struct tr_stack *stack = tcp->stack;
 
@@ -93,7 +94,7 @@ static void up_from_frame(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const st
         text->seq += bytes;
         text->offset += bytes;
         text->bytes -= bytes;
-        tr_tcp_up(tcp, conn, piece->data + at, bytes);
+        up(tcp, conn, piece->data + at, bytes);
         at += bytes;
     }
 }
@@ -134,7 +135,7 @@ bool tr_tcp_hand_up(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
         left -= bytes;
         conn->rcv_user += bytes;
         conn->rcv_next = tr_seq_max(conn->rcv_next, conn->rcv_user);
-        tr_tcp_up(tcp, conn, data, bytes);
+        up(tcp, conn, data, bytes);
         if (conn->state == TR_TCP_DEAD)
             return true;
         tr_reassembly_consume(tcp->chunks, &conn->reassembly, conn->rcv_user);
@@ -207,26 +208,41 @@ static void receive_hard(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const str
         tr_tcp_want(conn, TR_DUE_INPUT);
 }
 
-void tr_tcp_receive(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment)
+static void size_note(struct tr_tcp *tcp, struct tr_tcp_conn *conn, uint32_t bytes)
 {
-    struct text text = {segment->seq, 0, segment->bytes, false};
-    bool easy = text.seq == conn->rcv_next && !(conn->is & TR_IS_SLOW) && !(segment->flags & TR_TCP_FIN) &&
-                text.bytes <= conn->rcv_edge - conn->rcv_next && conn->rcv_user == conn->rcv_next;
-    bool quick = !easy;
+    if (tr_unlikely(bytes > conn->rcv_mss_bytes))
+        conn->rcv_mss_bytes = (uint16_t)TR_MIN(bytes, tr_tcp_mss_ours(tcp, conn->path.ipv6));
+}
 
-    if (segment->bytes > conn->rcv_mss_bytes)
-        conn->rcv_mss_bytes = (uint16_t)TR_MIN(segment->bytes, tr_tcp_mss_ours(tcp, conn->path.ipv6));
-    if (tr_likely(easy)) {
+void tr_tcp_receive_next(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment)
+{
+    uint32_t bytes = segment->bytes;
+
+    size_note(tcp, conn, bytes);
+    if (tr_likely(segment->data.bytes >= bytes)) {
+        conn->rcv_next += bytes;
+        conn->rcv_user = conn->rcv_next;
+        up(tcp, conn, segment->data.data, bytes);
+    } else {
+        struct text text = {segment->seq, 0, bytes, false};
+
         up_from_frame(tcp, conn, segment, &text);
         if (tr_unlikely(text.bytes && conn->state != TR_TCP_DEAD)) // paused between two pieces
             hold(tcp, conn, segment, &text);
-    } else {
-        // A pause is no reason to be quick with an ACK: the peer is not waiting for it.
-        quick = segment->seq != conn->rcv_next || segment->flags & TR_TCP_FIN ||
-                (conn->is & TR_IS_HOLDING && conn->rcv_user == conn->rcv_next) || conn->rcv_next == conn->rcv_edge;
-        text = cut(tcp, conn, segment);
-        receive_hard(tcp, conn, segment, &text);
     }
+    if (tr_likely(conn->state != TR_TCP_DEAD))
+        acknowledge(tcp, conn, conn->rcv_next == conn->rcv_edge);
+}
+
+void tr_tcp_receive(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment)
+{
+    // A pause is no reason to be quick with an ACK: the peer is not waiting for it.
+    bool quick = segment->seq != conn->rcv_next || segment->flags & TR_TCP_FIN ||
+                 (conn->is & TR_IS_HOLDING && conn->rcv_user == conn->rcv_next) || conn->rcv_next == conn->rcv_edge;
+    struct text text = cut(tcp, conn, segment);
+
+    size_note(tcp, conn, segment->bytes);
+    receive_hard(tcp, conn, segment, &text);
     if (conn->state == TR_TCP_DEAD)
         return;
     acknowledge(tcp, conn, quick || conn->rcv_next == conn->rcv_edge);

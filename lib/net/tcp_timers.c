@@ -38,11 +38,15 @@ static void mss_lower(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
     static const uint16_t sizes[] = {4312, 1440, 1220, 536};
     uint16_t least = tr_tcp_mss_default(conn->path.ipv6);
 
-    if (conn->rtt.backoff % TR_TCP_TRIES_FULL_SIZE || conn->snd_max - conn->snd_una < tr_tcp_payload_max(conn))
+    // A peer that answers each one, without room for it perhaps, gets them.
+    conn->silent_timeouts = conn->is & TR_IS_ANSWERED ? 0 : conn->silent_timeouts + 1;
+    conn->is &= ~(uint32_t)TR_IS_ANSWERED;
+    if (conn->silent_timeouts < TR_TCP_TRIES_FULL_SIZE || conn->snd_max - conn->snd_una < tr_tcp_payload_max(conn))
         return;
     for (uint32_t i = 0; i < TR_NELEMS(sizes); i++) {
         if (sizes[i] < conn->mss_bytes && sizes[i] >= least) {
             conn->mss_bytes = sizes[i];
+            conn->silent_timeouts = 0;
             tr_tcp_counted(tcp, mss_lowered_timeout);
             return;
         }

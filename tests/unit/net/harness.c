@@ -528,3 +528,40 @@ struct tr_tcp_counters *wire_counters(struct wire *wire, uint32_t end)
 {
     return tr_stack_tcp_counters(wire->ends[end].stack);
 }
+
+static void row_show(uint32_t end, const struct tr_conn_row *row)
+{
+    fprintf(stderr, "%u: %u-%u %s%s cwnd %u flight %u unsent %u peer's window %u window %u waiting %u mss %u rto %u ms, again %lu\n",
+            end, row->conn->local_port, row->conn->peer_port, row->state, row->paused ? " paused" : "", row->cwnd_bytes,
+            row->flight_bytes, row->unsent_bytes, row->peer_window_bytes, row->window_bytes, row->waiting_bytes,
+            row->mss_bytes, row->rto_ms, row->retransmitted);
+}
+
+void wire_show(const struct wire *wire)
+{
+    static struct tr_conn_row rows[WIRE_CONNS];
+
+    for (uint32_t e = 0; e < 2; e++) {
+        const struct wire_end *end = &wire->ends[e];
+        size_t count = end->stack ? tr_stack_connections(end->stack, rows, WIRE_CONNS) : 0;
+
+        for (size_t i = 0; i < count; i++)
+            row_show(e, &rows[i]);
+        for (uint32_t i = 0; i < end->conns_count; i++) {
+            const struct wire_conn *conn = &end->conns[i];
+
+            fprintf(stderr, "%u: %u-%u opened %d eof %d closed %d (%d) sent %lu of %lu received %lu\n", e, conn->local_port,
+                    conn->peer_port, conn->opened, conn->eof, conn->closed, conn->end, conn->sent, conn->to_send,
+                    conn->received);
+        }
+        for (size_t i = 0; end->stack && i < tr_tcp_counter_rows.count; i++) {
+            const struct tr_counter_row *row = &tr_tcp_counter_rows.rows[i];
+            const char *counters = (const char *)tr_stack_tcp_counters(end->stack);
+            uint64_t value;
+
+            memcpy(&value, counters + row->offset, sizeof(value));
+            if (value)
+                fprintf(stderr, "%u: %s %lu\n", e, row->field, value);
+        }
+    }
+}

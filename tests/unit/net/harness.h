@@ -145,6 +145,8 @@ void hand_send(struct hand *hand, int32_t seq, uint8_t flags, const void *data, 
 const struct wire_segment *hand_answer(struct hand *hand);
 struct wire_conn *hand_conn(struct hand *hand);
 
+// Every connection and what was counted, on stderr.
+void wire_show(const struct wire *wire);
 struct tr_tcp_counters *wire_counters(struct wire *wire, uint32_t end);
 
 #endif
