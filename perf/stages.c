@@ -7,13 +7,15 @@
 // (1,000,000) are live at once. What is measured begins when the table has filled and the first are being decided.
 //
 // memcpy and journal read bodies that were made 4,096 bodies (150 MB) ago, out of memory, as what a NIC wrote into a
-// large pool is. Each writes into a ring of its own, of the same size.
+// large pool is. Each writes into a ring of its own, of the same size, in huge pages where the kernel gives them:
+// memory's where transparent_hugepage/enabled is not never, the journal's where shmem_enabled is not.
 #include <getopt.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "base/hash.h"
+#include "base/pages.h"
 #include "base/pb.h"
 #include "lcore/lcore.h"
 
@@ -241,7 +243,9 @@ int main(int argc, char **argv)
         body_make(&bodies[i], &random);
     fill = traces * TRACE_SPANS / BATCH; // bodies until `traces` are live
     lcore = lcore_make(traces, directory, fill * step_ns);
-    copy = mmap(NULL, lcore->journal.ring.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    copy = tr_pages_map(lcore->journal.ring.bytes, -1, true);
+    if (!copy)
+        return 1;
     for (uint64_t n = 0; n < fill * 5 / 4 + spans / BATCH; n += AHEAD) {
         bool counts = n >= fill * 5 / 4;
         uint64_t t[STAGES + 1];

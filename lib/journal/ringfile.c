@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define HUGETLBFS_MAGIC 0x958458f6
+#define HUGE_BYTES      (2 * TR_MIB)
 
 // A header page on hugetlbfs is a huge page: data follows at the file's next page boundary.
 static uint64_t header_bytes_of(int fd, uint64_t *page_bytes)
@@ -46,22 +47,23 @@ static void boot_id_read(uint64_t boot[2])
     fclose(file);
 }
 
-// Reserve twice the ring, then map the same file pages into both halves.
-static int map_twice(struct tr_ringfile *ring, uint64_t header_bytes, uint64_t page_bytes, bool prefault)
+// Reserve twice the ring, then map the same file pages into both halves. A huge page of the file can be one of the
+// mapping only where both are aligned alike.
+static int map_twice(struct tr_ringfile *ring, uint64_t header_bytes, uint64_t page_bytes)
 {
-    int flags = MAP_SHARED | MAP_FIXED | (prefault ? MAP_POPULATE : 0);
-    uint64_t span = 2 * ring->bytes + page_bytes;
+    uint64_t align = ring->bytes > HUGE_BYTES ? TR_MAX(page_bytes, (uint64_t)HUGE_BYTES) : page_bytes;
+    uint64_t span = 2 * ring->bytes + 2 * align;
     uint8_t *area, *at;
 
     area = mmap(NULL, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (area == MAP_FAILED)
         return -errno;
-    at = (uint8_t *)TR_ALIGN_UP((uintptr_t)area, (uintptr_t)page_bytes);
+    at = (uint8_t *)TR_ALIGN_UP((uintptr_t)area, (uintptr_t)align) + header_bytes % align;
     if (at > area)
         munmap(area, (size_t)(at - area));
     munmap(at + 2 * ring->bytes, (size_t)(area + span - (at + 2 * ring->bytes)));
     for (int half = 0; half < 2; half++) {
-        if (mmap(at + half * ring->bytes, ring->bytes, PROT_READ | PROT_WRITE, flags, ring->fd,
+        if (mmap(at + half * ring->bytes, ring->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ring->fd,
                  (off_t)header_bytes) == MAP_FAILED) {
             int error = errno;
 
@@ -136,22 +138,24 @@ int tr_ringfile_create(struct tr_ringfile *ring, const char *directory, const ch
         rc = tr_error_set(error, errno, "%s/%s: mmap: %s", directory, name, strerror(errno));
         goto fail;
     }
-    rc = map_twice(ring, header_bytes, page_bytes, false);
+    rc = map_twice(ring, header_bytes, page_bytes);
     if (rc < 0) {
         tr_error_set(error, -rc, "%s/%s: mmap: %s", directory, name, strerror(-rc));
         goto fail;
     }
     numa_bind(ring, options->numa_node);
-    // After the policy is set, so that pages land on the right node; allocated here, a full file system is an
-    // error now instead of a SIGBUS on the data path.
+    // After the policy is set, so that pages land on the right node. By faults, since only they bring tmpfs to give
+    // huge pages (where shmem_enabled or the mount says so); what is still missing then by fallocate, so that a full
+    // file system is an error now instead of a SIGBUS on the data path.
+    madvise(ring->data, 2 * ring->bytes, MADV_HUGEPAGE);
+    if (options->prefault)
+        madvise(ring->data, 2 * ring->bytes, MADV_POPULATE_WRITE);
     rc = options->prefault ? posix_fallocate(ring->fd, 0, (off_t)(header_bytes + ring->bytes)) : 0;
     if (rc) {
         rc = tr_error_set(error, rc, "%s/%s: no room for %llu MiB: %s", directory, name,
                           (unsigned long long)(ring->bytes / TR_MIB), strerror(rc));
         goto fail;
     }
-    if (options->prefault)
-        madvise(ring->data, 2 * ring->bytes, MADV_POPULATE_WRITE);
     clock_gettime(CLOCK_REALTIME, &now);
     ring->header->version = TR_RINGFILE_VERSION;
     ring->header->kind = options->kind;

@@ -9,6 +9,11 @@ static int compare(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static uint64_t length_bit(size_t bytes)
+{
+    return 1ull << TR_MIN(bytes, (size_t)63);
+}
+
 static int values_copy(struct tr_predicate *to, const char *const *values, size_t count)
 {
     uint32_t slots = 4;
@@ -36,6 +41,7 @@ static int values_copy(struct tr_predicate *to, const char *const *values, size_
         while (to->slots[slot])
             slot = (slot + 1) & to->slots_mask;
         to->slots[slot] = i + 1;
+        to->lengths |= length_bit(strlen(to->values[i]));
     }
     return 0;
 }
@@ -134,7 +140,7 @@ bool tr_predicate_test_string(const void *argument, const struct tr_value *value
     const struct tr_predicate *predicate = argument;
     uint32_t slot;
 
-    if (value->type != TR_VALUE_STRING || !value->length)
+    if (value->type != TR_VALUE_STRING || !(predicate->lengths & length_bit(value->length)))
         return false;
     for (slot = (uint32_t)tr_hash_bytes(value->bytes, value->length, 0) & predicate->slots_mask; predicate->slots[slot];
          slot = (slot + 1) & predicate->slots_mask) {

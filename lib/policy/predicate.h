@@ -14,6 +14,7 @@ struct tr_predicate {
     char *key;    // of the attribute
     char **values; // sorted, no two equal
     uint32_t values_count;
+    uint64_t lengths; // of the values, a bit each; 63 and above share one: most values end here
     uint32_t *slots; // open addressing over the values' hashes; 0 is empty, else index + 1
     uint32_t slots_mask;
     uint32_t used_by; // the last epoch that a policy used it in
