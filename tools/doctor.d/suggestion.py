@@ -79,9 +79,10 @@ def lcores(facts, nic, most):
 
 
 def port(nic, device, name="wan0"):
-    v4 = [a for a in nic["addresses"]] if nic else []
-    return {"name": name, "kind": "dpdk", "device": device, "addresses": v4 or ["198.18.0.2/24"],
-            "gateways": nic["gateways"], "listen": LISTEN, "example_addresses": not v4}
+    gateways = {":" in g: g for g in reversed(nic["gateways"])}  # the first of each family
+    return {"name": name, "kind": "dpdk", "device": device, "addresses": nic["addresses"] or ["198.18.0.2/24"],
+            "gateways": [gateways[v6] for v6 in sorted(gateways)], "listen": LISTEN,
+            "example_addresses": not nic["addresses"]}
 
 
 def made(case, nic, why, commands, the_port, the_lcores, notes):

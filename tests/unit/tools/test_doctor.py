@@ -4,6 +4,7 @@
 import importlib.machinery
 import importlib.util
 import io
+import ipaddress
 import json
 import os
 import pathlib
@@ -298,12 +299,15 @@ class Virtual(DoctorTest):
         fake.virtual("QEMU")
         fake.nic("eth0", "0000:00:03.0", queues=1, **VIRTIO)
         fake.address("eth0", "192.0.2.10/24", gateway="192.0.2.1").session("192.0.2.10", "203.0.113.5")
-        fake.address("eth0", "2001:db8::10/64", gateway="fe80::1")
+        fake.address("eth0", "2001:db8::10/64", gateway="2001:db8::1")
+        fake.route("eth0", ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_address("192.0.2.254"))
+        fake.routing()
         answer = self.doctor()
         suggestion = answer["suggestion"]
         self.assertEqual((suggestion["case"], suggestion["commands"]), ("af_xdp", []))
         self.assertEqual(suggestion["port"]["device"], "net_af_xdp0,iface=eth0")
         self.assertEqual(suggestion["port"]["addresses"], ["192.0.2.10/24", "2001:db8::10/64"])
+        self.assertEqual(suggestion["port"]["gateways"], ["192.0.2.1", "2001:db8::1"])  # one of each family
         self.assertEqual(suggestion["lcores"], {"count": 1, "cpus": "1"})
         self.assertIn("login session", suggestion["why"])
         self.assertEqual(answer["nics"][0]["driver"], "virtio_net")
