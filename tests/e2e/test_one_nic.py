@@ -11,15 +11,16 @@ import threading
 import time
 
 import netns
-from harness import run_story, skip, wait_for
-from wires import CLIENT, CLIENT6, PORTS, SERVER, SERVER6, forbidden
+import otlp
+from harness import TAILRACED, Daemon, run_story, skip, wait_for
+from wires import CLIENT, CLIENT6, KEEP_ALL, PORTS, SERVER, SERVER6, forbidden
 
 ANSWERER = os.environ.get("XDP_ANSWERER", "build/tests/e2e/xdp-answerer")
 ROUND_S = 0.02  # between two lines of the session
 
 
 class Session:
-    """A login session: one connection to port 22, a line there and back all the time; late() is the longest wait."""
+    """A login session: one connection to port 22, a line there and back all the time."""
 
     def __init__(self, client, server):
         with server:
@@ -67,6 +68,8 @@ class Session:
 
 
 class Answerer:
+    """The least that can stand behind the device: no TCP of ours, so that what is seen is the XDP program's doing."""
+
     def __init__(self, namespace, interface):
         self.process = namespace.popen(ANSWERER, interface, SERVER, SERVER6, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE)
@@ -77,8 +80,71 @@ class Answerer:
         return self
 
     def stop(self, sig=signal.SIGTERM):
+        """Its last words: how many frames were taken, and how many had no socket."""
         self.process.send_signal(sig)
-        return self.process.communicate(timeout=20)[0]
+        out, err = self.process.communicate(timeout=20)
+        assert self.process.returncode in (0, -sig), err
+        return [int(n) for n in out.split()[1::2]]
+
+    @staticmethod
+    def talk(client, host, port=PORTS[0]):
+        with client, socket.create_connection((host, port), timeout=5) as s:
+            s.sendall(b"hello")
+            assert s.recv(100) == b"hello"
+
+    @staticmethod
+    def refused(namespace, interface):
+        """Why a second one can't have the interface."""
+        second = Answerer(namespace, interface).process
+        _, err = second.communicate(timeout=20)
+        assert second.returncode == 1
+        return err
+
+
+class TheDaemon:
+    """tailraced on the same interface and address."""
+
+    def __init__(self, namespace, interface):
+        port = f'- {{name: wan0, kind: dpdk, device: "net_af_xdp0,iface={interface}", ' \
+               f'addresses: ["{SERVER}/24", "{SERVER6}/64"], listen: {list(PORTS)}}}'
+        self.daemon = Daemon(place=namespace, ports=port, policies=KEEP_ALL)
+
+    def ready(self):
+        self.daemon.start()
+        return self
+
+    def stop(self, sig=signal.SIGTERM):
+        code = self.daemon.stop(sig)
+        assert code in (0, -sig), self.daemon.read_log()
+        self.daemon.remove()
+        return None
+
+    @staticmethod
+    def talk(client, host, port=PORTS[0]):
+        request = otlp.request([otlp.span(os.urandom(16), os.urandom(8))])
+        head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n" \
+               f"Content-Length: {len(request)}\r\n\r\n"
+        with client, socket.create_connection((host, port), timeout=5) as s:
+            s.sendall(head.encode() + request)
+            assert s.recv(100).startswith(b"HTTP/1.1 200"), "no answer to an export"
+
+    @staticmethod
+    def refused(namespace, interface):
+        second = TheDaemon(namespace, interface).daemon
+        try:
+            second.start()
+        except AssertionError as e:
+            return str(e)
+        finally:
+            second.stop(signal.SIGKILL)
+            second.remove()
+        return "not refused"
+
+
+def knows_devices():
+    """Has this tailraced a DPDK port?"""
+    reference = subprocess.run([TAILRACED, "--reference"], capture_output=True, text=True, check=True).stdout
+    return "\n| `device` |" in reference
 
 
 def kernel_counter(namespace, group, name):
@@ -86,13 +152,6 @@ def kernel_counter(namespace, group, name):
     text = namespace.run("cat", "/proc/thread-self/net/snmp")
     names, values = (line.split()[1:] for line in text.splitlines() if line.startswith(group + ":"))
     return int(values[names.index(name)])
-
-
-def connect(client, host, port=PORTS[0]):
-    """Connect, send a line, have it back, close: what a port of ours does."""
-    with client, socket.create_connection((host, port), timeout=5) as s:
-        s.sendall(b"hello")
-        assert s.recv(100) == b"hello"
 
 
 def program_on(namespace, interface):
@@ -136,13 +195,13 @@ def kernel_keeps_the_rest(client, server, session):
     wait_for(lambda: kernel_counter(server, "Icmp", "InDestUnreachs") == before + 1, "an ICMP error at the kernel", 5)
 
 
-def load(client, session):
+def load(client, session, kind):
     for i in range(300):
-        connect(client, (SERVER, SERVER6)[i % 2], PORTS[i // 2 % 2])
+        kind.talk(client, (SERVER, SERVER6)[i % 2], PORTS[i // 2 % 2])
     session.check("300 connections")
 
 
-def a_session_outlives_the_port():
+def a_session_outlives(kind):
     server, client = netns.Namespace(), netns.Namespace()
     client_name, name = netns.veth(client, server, offload=False)
     netns.address(client, client_name, f"{CLIENT}/24", f"{CLIENT6}/64")
@@ -150,34 +209,33 @@ def a_session_outlives_the_port():
     session = Session(client, server)
     session.check("nothing yet")
 
-    answerer = Answerer(server, name).ready()
+    port = kind(server, name).ready()
     session.check("the start")
     resets = kernel_counter(server, "Tcp", "OutRsts")
-    load(client, session)
+    load(client, session, kind)
     kernel_keeps_the_rest(client, server, session)
-    second = Answerer(server, name)
-    out, err = second.process.communicate(timeout=20)
-    assert second.process.returncode == 1 and "another process has it" in err, out + err
-    session.check("a second daemon was refused")
     assert kernel_counter(server, "Tcp", "OutRsts") == resets, "the kernel reset connections of ours"
+    why = kind.refused(server, name)
+    assert "another process has it" in why, why
+    session.check("a second daemon was refused")
 
-    answerer.stop(signal.SIGKILL)
+    port.stop(signal.SIGKILL)
     session.check("kill -9")
     assert program_on(server, name)
+    resets = kernel_counter(server, "Tcp", "OutRsts")
     for host in (SERVER, SERVER6):  # nobody listens: the kernel says so at once, so that clients go elsewhere
         try:
-            connect(client, host)
+            kind.talk(client, host)
             raise AssertionError("something answered after kill -9")
         except ConnectionRefusedError:
             pass
     assert kernel_counter(server, "Tcp", "OutRsts") == resets + 2
 
-    answerer = Answerer(server, name).ready()
+    port = kind(server, name).ready()
     session.check("the restart")
-    load(client, session)
-    taken = answerer.stop().split()
-    assert int(taken[1]) > 300 * 5 and int(taken[3]) == 0, taken
-    assert answerer.process.returncode == 0
+    load(client, session, kind)
+    counters = port.stop()
+    assert counters is None or counters[0] > 300 * 5 and counters[1] == 0, counters
     session.check("the stop")
     assert not program_on(server, name)
     session.close()
@@ -186,8 +244,19 @@ def a_session_outlives_the_port():
         namespace.close()
 
 
+def a_session_outlives_the_program():
+    a_session_outlives(Answerer)
+
+
+def a_session_outlives_the_daemon():
+    if knows_devices():
+        a_session_outlives(TheDaemon)
+    else:
+        print("skipped: this tailraced has no DPDK port")
+
+
 def an_address_of_ours_alone():
-    """The kernel doesn't have the address: it sees nothing of what goes there, on frames longer than a page can hold."""
+    """The kernel doesn't have the address, and sees nothing of what goes there; on a wire whose MTU is above a page."""
     server, client = netns.Namespace(), netns.Namespace()
     client_name, name = netns.veth(client, server, mtu=9000, offload=False)
     netns.address(client, client_name, f"{CLIENT}/24", f"{CLIENT6}/64")
@@ -197,7 +266,7 @@ def an_address_of_ours_alone():
     before = [kernel_counter(server, *which) for which in (("Ip", "InReceives"), ("Tcp", "OutRsts"))]
     for host in SERVER, SERVER6:
         for _ in range(20):
-            connect(client, host)
+            Answerer.talk(client, host)
     icmp(client, 8, 0, b"")
     netns.address(server, name, "198.18.1.1/24")  # so that there is something to see of what is the kernel's
     client.ip(f"route add 198.18.1.1 via {SERVER}")
@@ -206,8 +275,8 @@ def an_address_of_ours_alone():
     wait_for(lambda: kernel_counter(server, "Ip", "InReceives") > before[0], "a packet at the kernel", 5)
     after = [kernel_counter(server, *which) for which in (("Ip", "InReceives"), ("Tcp", "OutRsts"))]
     assert after == [before[0] + 1, before[1]], (before, after)
-    taken = answerer.stop().split()
-    assert int(taken[1]) >= 40 * 5 + 1 and int(taken[3]) == 0, taken
+    taken, no_socket = answerer.stop()
+    assert taken >= 40 * 5 + 1 and no_socket == 0, (taken, no_socket)
     for namespace in (client, server):
         namespace.close()
 
@@ -217,4 +286,4 @@ if forbidden("af_xdp"):
     skip(forbidden("af_xdp"))
 if not shutil.which("ethtool"):
     skip("no ethtool")
-run_story(a_session_outlives_the_port, an_address_of_ours_alone)
+run_story(a_session_outlives_the_program, a_session_outlives_the_daemon, an_address_of_ours_alone)
