@@ -12,7 +12,7 @@ import time
 
 import netns
 import otlp
-from harness import TAILRACED, Daemon, run_story, skip, wait_for
+from harness import Daemon, run_story, skip, wait_for
 from wires import CLIENT, CLIENT6, KEEP_ALL, PORTS, SERVER, SERVER6, forbidden
 
 ANSWERER = os.environ.get("XDP_ANSWERER", "build/tests/e2e/xdp-answerer")
@@ -141,12 +141,6 @@ class TheDaemon:
         return "not refused"
 
 
-def knows_devices():
-    """Has this tailraced a DPDK port?"""
-    reference = subprocess.run([TAILRACED, "--reference"], capture_output=True, text=True, check=True).stdout
-    return "\n| `device` |" in reference
-
-
 def kernel_counter(namespace, group, name):
     """Of the server's kernel, from /proc/net/snmp."""
     text = namespace.run("cat", "/proc/thread-self/net/snmp")
@@ -249,10 +243,7 @@ def a_session_outlives_the_program():
 
 
 def a_session_outlives_the_daemon():
-    if knows_devices():
-        a_session_outlives(TheDaemon)
-    else:
-        print("skipped: this tailraced has no DPDK port")
+    a_session_outlives(TheDaemon)
 
 
 def an_address_of_ours_alone():

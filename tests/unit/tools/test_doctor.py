@@ -26,7 +26,8 @@ VIRTIO = {"vendor": "0x1af4", "device": "0x1041", "driver": "virtio_net", "below
 
 class DoctorTest(unittest.TestCase):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="tailrace-doctor.")
+        where = "/dev/shm" if os.path.isdir("/dev/shm") else None  # thousands of small files
+        self.folder = tempfile.TemporaryDirectory(prefix="tailrace-doctor.", dir=where)
         self.addCleanup(self.folder.cleanup)
 
     def fake(self, **options):
@@ -57,8 +58,6 @@ class DoctorTest(unittest.TestCase):
 
     def config_is_valid(self, suggestion):
         """tailraced --check takes it (its CPUs are another machine's)."""
-        if suggestion["port"]["kind"] == "dpdk" and not DPDK_PORTS:
-            return
         config = suggestion["config"].replace(f'cpus: "{suggestion["lcores"]["cpus"]}"', "cpus: auto")
         path = pathlib.Path(self.folder.name, "tailrace.yaml")
         path.write_text(config + 'backends: [{name: none, kind: file, path: /dev/null}]\n'
@@ -84,14 +83,7 @@ def load_doctor():
     return module
 
 
-def knows_devices():
-    """Has this tailraced the options of a DPDK port?"""
-    text = subprocess.run([TAILRACED, "--reference"], capture_output=True, text=True, check=True).stdout
-    return "\n| `device` |" in text
-
-
 doctor = load_doctor()
-DPDK_PORTS = knows_devices()
 
 
 class BareMetal(DoctorTest):
