@@ -77,11 +77,16 @@ def window(subject, generator, plan, row):
     row.update(cpu_s_per_mspan=round(cpu_s / spans * 1e6, 4), spans_per_s=round(spans / seconds),
                cpu_share=round(cpu_s / seconds, 3), memory_bytes=subject.process.memory_bytes())
     if subject.sampled:
-        # What is buffered came within decision_wait.
-        wait = [m for m in marks if m["seconds"] >= marks[-1]["seconds"] - DECISION_WAIT_S - 0.5]
-        buffered = wait[-1]["spans_acknowledged"] - wait[0]["spans_acknowledged"]
-        row["bytes_per_buffered_span"] = round(row["memory_bytes"] / buffered, 1) if buffered else None
+        row["bytes_per_buffered_span"] = bytes_per_span(row["memory_bytes"], marks)
     return first, last
+
+
+def bytes_per_span(memory, marks):
+    """What is buffered came within decision_wait. None: the marks don't reach back so far."""
+    since = marks[-1]["seconds"] - DECISION_WAIT_S
+    before = [m for m in marks if m["seconds"] <= since + 0.5]
+    buffered = marks[-1]["spans_acknowledged"] - before[-1]["spans_acknowledged"] if before else 0
+    return round(memory / buffered, 1) if buffered else None
 
 
 def settle(subject, receiver):

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "perf/compare.d"))
 import peers  # noqa: E402
 from process import Failed, Group, wait_for  # noqa: E402
 from report import combine, report, table  # noqa: E402
+from row import bytes_per_span  # noqa: E402
 from subjects import Tailrace, fill  # noqa: E402
 
 with open(os.path.join(ROOT, "tests/perf/recorded.json")) as recorded_file:
@@ -98,6 +99,11 @@ class Void(unittest.TestCase):
 
 
 class Parts(unittest.TestCase):
+    def test_what_is_buffered_came_within_decision_wait(self):
+        marks = [{"seconds": 60 + s, "spans_acknowledged": 1000 * s} for s in range(16)]
+        self.assertEqual(bytes_per_span(5000000, marks), 500)
+        self.assertIsNone(bytes_per_span(5000000, marks[:5]))
+
     def test_processes_end_with_their_group_and_are_measured(self):
         with tempfile.TemporaryDirectory() as folder:
             with Group() as group:
