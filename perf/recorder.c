@@ -3,7 +3,6 @@
 
 #include "net/checksum.h"
 
-#define FIN 0x01
 #define SYN 0x02
 #define PSH 0x08
 #define ACK 0x10
@@ -106,10 +105,9 @@ void recorder_syn(struct recorder *recorder, struct recorder_link *link)
 
 void recorder_begin(struct recorder *recorder, struct recorder_link *link)
 {
-    // Preface, empty SETTINGS, and the acknowledgement of the server's.
+    // Preface and empty SETTINGS.
     static const uint8_t begin[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-                                   "\0\0\0\4\0\0\0\0\0"
-                                   "\0\0\0\4\1\0\0\0\0";
+                                   "\0\0\0\4\0\0\0\0\0";
 
     memcpy(frame_begin(recorder, link, ACK | PSH, sizeof(begin) - 1), begin, sizeof(begin) - 1);
     frame_end(recorder, link);
@@ -149,6 +147,8 @@ bool recorder_request(struct recorder *recorder, struct recorder_link *link, con
     tr_assert(bytes < 65000);
     header_bytes = nghttp2_hd_deflate_hd(link->deflater, block, sizeof(block), headers, TR_NELEMS(headers));
     tr_assert(header_bytes > 0);
+    if (link->stream_id == 1)
+        p = h2_frame(p, 0, 4, 1, 0); // SETTINGS of the server's are acknowledged
     p = h2_frame(p, (size_t)header_bytes, 1, 4, link->stream_id);
     memcpy(p, block, (size_t)header_bytes);
     p += header_bytes;
@@ -199,7 +199,6 @@ void recorder_take(struct recorder_link *links, uint32_t count, const uint8_t *f
         return;
     ip_bytes = (uint32_t)frame[14 + 2] << 8 | frame[14 + 3];
     port = (uint32_t)tcp[2] << 8 | tcp[3];
-    tr_assert(!(tcp[13] & (FIN | 0x04)));
     end = get32(tcp + 4) + ip_bytes - 20 - (uint32_t)(tcp[12] >> 4) * 4 + !!(tcp[13] & SYN);
     for (uint32_t i = 0; i < count; i++)
         if (links[i].client_port == port && ((tcp[13] & SYN) || (int32_t)(end - links[i].received) > 0))

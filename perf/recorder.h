@@ -38,7 +38,7 @@ struct recorder_link {
 void recorder_link_open(struct recorder_link *link, uint32_t number);
 void recorder_link_close(struct recorder_link *link);
 
-// SYN, and after it was answered: ACK, preface and SETTINGS.
+// SYN, and after it was answered: ACK with preface and SETTINGS.
 void recorder_syn(struct recorder *recorder, struct recorder_link *link);
 void recorder_begin(struct recorder *recorder, struct recorder_link *link);
 
