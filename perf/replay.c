@@ -6,8 +6,8 @@
 //
 //   record   requests (gRPC, 100 spans) with fresh trace ids are written down as the frames in which a client would send
 //            them. Not counted.
-//   replay   the frames go through the real code: net/, HTTP/2, journal, walk, owner, outbox. Counted: the time of turns
-//            that found something to do.
+//   replay   the frames go through the real code: net/, HTTP/2, journal, walk, owner, outbox. Counted: the CPU time of
+//            turns that found something to do.
 //
 // The lcores take the requests of one corpus in turn, so that the spans of a trace come in at all of them, and owners are
 // as random as the ids: of two lcores' summaries half change lcores. Frames say that a NIC has verified their checksums;
