@@ -140,7 +140,7 @@ static double measure(struct run *run, uint32_t lcores)
         pthread_barrier_wait(&run->barrier);
         run->replaying = lcores;
         run->counts = replay_clock_ns() >= warm;
-        over = replay_clock_ns() >= until;
+        over = run->lcore[0].spans_counted && replay_clock_ns() >= until;
         tr_store_release(&run->over, over);
         pthread_barrier_wait(&run->barrier);
     }
