@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening a DPDK port, and each lcore's part of it.
-#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <sys/random.h>
 
@@ -56,30 +55,6 @@ uint64_t tr_dpdk_port_memory(const struct tr_dpdk_port_settings *settings)
     return tr_dpdk_device_memory(&device) + (uint64_t)settings->lcores * settings->lcores * 16 * TR_KIB;
 }
 
-static bool kernel_has(const struct tr_ip *ip)
-{
-    struct ifaddrs *all = NULL;
-    bool found = false;
-
-    if (getifaddrs(&all) < 0)
-        return false;
-    for (const struct ifaddrs *one = all; one && !found; one = one->ifa_next) {
-        struct tr_ip other;
-
-        if (!one->ifa_addr)
-            continue;
-        if (one->ifa_addr->sa_family == AF_INET) {
-            other = tr_ip_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr);
-            found = tr_ip_equal(&other, ip);
-        } else if (one->ifa_addr->sa_family == AF_INET6) {
-            memcpy(other.bytes, &((const struct sockaddr_in6 *)(const void *)one->ifa_addr)->sin6_addr, 16);
-            found = tr_ip_equal(&other, ip);
-        }
-    }
-    freeifaddrs(all);
-    return found;
-}
-
 // A NIC that the kernel has too: our program takes what is ours, and where the kernel has all our addresses as well it
 // answers for them.
 static int filter_set(struct tr_dpdk_port *port, struct tr_error *error)
@@ -95,7 +70,7 @@ static int filter_set(struct tr_dpdk_port *port, struct tr_error *error)
     port->silent = true;
     for (uint32_t i = 0; i < port->addresses.addresses_count; i++) {
         addresses[i] = port->addresses.addresses[i].ip;
-        port->silent = port->silent && kernel_has(&addresses[i]);
+        port->silent = port->silent && tr_xdp_kernel_has(&addresses[i]);
     }
     return tr_xdp_filter_set(port->xdp, &filter, error);
 }

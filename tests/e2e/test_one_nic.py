@@ -195,6 +195,22 @@ def load(client, session, kind):
     session.check("300 connections")
 
 
+def connections(client, count):
+    with client:
+        return [socket.create_connection(((SERVER, SERVER6)[i % 2], PORTS[0]), timeout=5) for i in range(count)]
+
+
+def end_with_a_reset(sockets):
+    """Whoever still talks to a port that was killed is told by the kernel."""
+    for s in sockets:
+        with s:
+            s.sendall(b"POST ")
+            try:
+                raise AssertionError(f"an answer after kill -9: {s.recv(100)}")
+            except ConnectionResetError:
+                pass
+
+
 def a_session_outlives(kind):
     server, client = netns.Namespace(), netns.Namespace()
     client_name, name = netns.veth(client, server, offload=False)
@@ -213,9 +229,11 @@ def a_session_outlives(kind):
     assert "another process has it" in why, why
     session.check("a second daemon was refused")
 
+    open_ones = connections(client, 20)
     port.stop(signal.SIGKILL)
     session.check("kill -9")
     assert program_on(server, name)
+    end_with_a_reset(open_ones)
     resets = kernel_counter(server, "Tcp", "OutRsts")
     for host in (SERVER, SERVER6):  # nobody listens: the kernel says so at once, so that clients go elsewhere
         try:
