@@ -50,17 +50,17 @@ static uint32_t mbufs_wanted(const struct tr_dpdk_device_options *options, const
 static uint32_t mtu_wanted(const struct tr_dpdk_device_options *options, const struct tr_dpdk_driver *driver)
 {
     char interface[IF_NAMESIZE];
-    uint32_t mtu = options->mtu_bytes;
+    uint32_t mtu = options->mtu_bytes, most = UINT32_MAX;
 
     if (!mtu && driver->has_interface && tr_dpdk_argument(options->device, "iface", interface, sizeof(interface)))
         mtu = tr_dpdk_interface_mtu(interface);
     if (!mtu)
         mtu = 1500;
-    if (!options->mtu_bytes && driver->mtu_bytes_max)
-        mtu = TR_MIN(mtu, driver->mtu_bytes_max);
-    if (!options->mtu_bytes && driver->room_bytes_max)
-        mtu = TR_MIN(mtu, driver->room_bytes_max - RTE_PKTMBUF_HEADROOM - driver->room_lost_bytes - TR_DPDK_FRAME_EXTRA);
-    return mtu;
+    if (driver->mtu_bytes_max)
+        most = driver->mtu_bytes_max;
+    if (driver->room_bytes_max)
+        most = TR_MIN(most, driver->room_bytes_max - RTE_PKTMBUF_HEADROOM - driver->room_lost_bytes - TR_DPDK_FRAME_EXTRA);
+    return TR_MIN(mtu, most);
 }
 
 // Bytes of a buffer that holds a whole frame, headroom included.
@@ -142,13 +142,9 @@ static int sizes(struct opening *o)
     uint32_t mtu = mtu_wanted(options, o->driver), whole = room_of(options, o->driver, mtu), queues;
     bool hashes = !o->driver->pairs && (rss & RTE_ETH_RSS_NONFRAG_IPV4_TCP) && (rss & RTE_ETH_RSS_NONFRAG_IPV6_TCP);
 
-    if (o->driver->mtu_bytes_max && mtu > o->driver->mtu_bytes_max)
-        return tr_error_set(o->error, EINVAL, "mtu: %u is above %u, the most that %s sends", mtu,
-                            o->driver->mtu_bytes_max, device->driver);
-    if (whole < mtu + TR_DPDK_FRAME_EXTRA + RTE_PKTMBUF_HEADROOM + o->driver->room_lost_bytes)
-        return tr_error_set(o->error, EINVAL, "mtu: %u is above %u, the most that fits a buffer of %s", mtu,
-                            whole - TR_DPDK_FRAME_EXTRA - RTE_PKTMBUF_HEADROOM - o->driver->room_lost_bytes,
-                            device->driver);
+    if (mtu < options->mtu_bytes) // what peers send is bounded by the MSS that we tell them
+        tr_log(TR_LOG_WARN, "dpdk.mtu_lowered", "device=%s mtu=%u wanted=%u driver=%s", device->name, mtu,
+               options->mtu_bytes, device->driver);
     o->room = whole;
     if (options->mbuf_bytes) {
         o->room = TR_ALIGN_UP(options->mbuf_bytes, 64u) + RTE_PKTMBUF_HEADROOM;

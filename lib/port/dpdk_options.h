@@ -39,8 +39,8 @@ struct tr_dpdk_port_options {
                           "dpdk: a router of each family. Answers go back the way that requests came, so none is " \
                           "needed for those."),                                                              \
         TR_OPTION_UINT(S, m.mtu_bytes, "mtu", "auto", 1280, 9600, TR_AUTO,                                   \
-                       "dpdk: bytes of an IP packet. auto: that of the kernel's interface if the device is one, as " \
-                       "far as the driver takes it; else 1500."),                                            \
+                       "dpdk: bytes of an IP packet. auto: that of the kernel's interface if the device is one, else " \
+                       "1500. Lowered to what the driver takes: 1500 for net_tap, 3434 for net_af_xdp."),    \
         TR_OPTION_UINT(S, m.vlan, "vlan", "0", 0, 4094, 0, "dpdk: tag of our frames. 0: none."),             \
         TR_OPTION_UINT(S, m.queues, "queues", "auto", 1, TR_LCORES_MAX, TR_AUTO,                             \
                        "dpdk: receive queues. auto: one an lcore where the device spreads flows by RSS, else one, "  \
