@@ -55,6 +55,7 @@ struct req {
 
     // Staging.
     struct tr_piece *last_piece;
+    struct tr_piece *last_settled; // the last that lies in the pool: behind it are those borrowed in this call
     uint64_t staged_bytes;   // of pool chunks
     uint64_t borrowed_bytes; // pieces that still point into the stream's memory
     struct req *staged_next, *staged_before;

@@ -161,17 +161,11 @@ static bool copy_in(struct req *req, const uint8_t *data, size_t bytes)
 
 bool staging_settle(struct req *req)
 {
-    struct tr_piece *piece = req->request.pieces, *borrowed, *before = NULL;
+    struct tr_piece *before = req->last_settled, *borrowed = before ? before->next : req->request.pieces;
     bool all = true;
 
     if (!req->borrowed_bytes)
         return true;
-    // Pool pieces come first: what is borrowed came in this call.
-    while (piece && piece->pool_bytes) {
-        before = piece;
-        piece = piece->next;
-    }
-    borrowed = piece;
     if (before)
         before->next = NULL;
     else
@@ -184,6 +178,7 @@ bool staging_settle(struct req *req)
         tr_slab_free(&req->conn->http->slab, borrowed);
         borrowed = next;
     }
+    req->last_settled = req->last_piece;
     req->borrowed_bytes = 0;
     return all;
 }
@@ -209,7 +204,7 @@ void staging_release(struct req *req)
         req->conn->staged_bytes -= req->staged_bytes;
     if (req->staged_bytes)
         staged_remove(req);
-    req->request.pieces = req->last_piece = NULL;
+    req->request.pieces = req->last_piece = req->last_settled = NULL;
     req->staged_bytes = req->borrowed_bytes = 0;
     tr_gauge(&http->counters.staged, http->pool_used * CHUNK_BYTES);
 }
