@@ -36,7 +36,8 @@ class Wire:
         if kind == "tap":
             self.client_name = self.server_name = f"tr{os.getpid()}"
         elif relay is None:
-            self.client_name, self.server_name = netns.veth(self.client, self.server, mtu, offload)
+            # Only the kernel takes a frame whose sender left cutting and the checksum to the device.
+            self.client_name, self.server_name = netns.veth(self.client, self.server, mtu, offload and kind == "kernel")
         else:
             self.start_relay(relay)
         if kind != "tap":
