@@ -137,7 +137,7 @@ void tr_tcp_destroy(struct tr_stack *stack)
 
 void tr_tcp_want(struct tr_tcp_conn *conn, uint8_t due)
 {
-    if (!conn->due) {
+    if (!(conn->is & TR_IS_IN_DUE)) {
         TAILQ_INSERT_TAIL(&conn->tcp->due, conn, due_link);
         conn->is |= TR_IS_IN_DUE;
     }
@@ -261,15 +261,22 @@ static size_t delayed_poll(struct tr_tcp *tcp, uint64_t now)
 
 static void visit(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
-    uint8_t due = conn->due;
+    bool more = false;
+    uint8_t due;
 
+    if (conn->due & TR_DUE_INPUT) {
+        conn->due &= (uint8_t)~TR_DUE_INPUT;
+        more = !tr_tcp_hand_up(tcp, conn);
+        if (conn->state == TR_TCP_DEAD)
+            return;
+    }
+    // What the user has just sent, and the window that has opened, go now.
+    due = conn->due;
     TAILQ_REMOVE(&tcp->due, conn, due_link);
     conn->due = 0;
     conn->is &= ~(uint32_t)TR_IS_IN_DUE;
-    if (due & TR_DUE_INPUT && !tr_tcp_hand_up(tcp, conn))
+    if (more)
         tr_tcp_want(conn, TR_DUE_INPUT);
-    if (conn->state == TR_TCP_DEAD)
-        return;
     if (!tr_tcp_output(tcp, conn, due & TR_DUE_ACK))
         tr_tcp_want(conn, TR_DUE_OUTPUT | (due & TR_DUE_ACK));
 }

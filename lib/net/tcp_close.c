@@ -62,7 +62,7 @@ void tr_tcp_end(struct tr_tcp *tcp, struct tr_tcp_conn *conn, enum tr_conn_end e
 {
     if (conn->is & (TR_IS_DELAYED | TR_IS_RESOLVING))
         TAILQ_REMOVE(conn->is & TR_IS_DELAYED ? &tcp->delayed : &tcp->resolving, conn, delay_link);
-    if (conn->due)
+    if (conn->is & TR_IS_IN_DUE)
         TAILQ_REMOVE(&tcp->due, conn, due_link);
     tr_wheel_cancel(tcp->wheel, &conn->timer);
     tr_reassembly_clear(tcp->chunks, &conn->reassembly);
