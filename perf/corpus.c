@@ -399,9 +399,21 @@ void corpus_trace_id(const struct corpus *corpus, uint32_t trace, uint64_t pass,
     memcpy(id, words, 16);
 }
 
+// The eight hexadecimal digits of 32 bits, all at once: a byte a nibble, then 'a' - '0' - 10 more from 10 on.
+static void digits_put(uint8_t *at, uint32_t value)
+{
+    uint64_t word = __builtin_bswap32(value), above;
+
+    word = (word | word << 16) & 0x0000ffff0000ffffull;
+    word = (word | word << 8) & 0x00ff00ff00ff00ffull;
+    word = (word >> 4 & 0x000f000f000f000full) | (word & 0x000f000f000f000full) << 8;
+    above = (word + 0x0606060606060606ull) >> 4 & 0x0101010101010101ull;
+    word += 0x3030303030303030ull + above * ('a' - '0' - 10);
+    memcpy(at, &word, 8);
+}
+
 void corpus_patch(const struct corpus *corpus, uint32_t number, uint64_t pass, uint64_t delta_ns, uint8_t *to)
 {
-    static const char digits[] = "0123456789abcdef";
     const struct corpus_request *request = &corpus->requests[number];
 
     memcpy(to, request->body, request->bytes);
@@ -420,8 +432,8 @@ void corpus_patch(const struct corpus *corpus, uint32_t number, uint64_t pass, u
             break;
         case PATCH_HEX:
             word = tr_mix64(corpus->seed ^ pass << 32 ^ patch->index);
-            for (int i = 0; i < 16; i++)
-                at[i] = (uint8_t)digits[word >> (60 - 4 * i) & 15];
+            digits_put(at, (uint32_t)(word >> 32));
+            digits_put(at + 8, (uint32_t)word);
             break;
         }
     }
