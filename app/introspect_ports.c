@@ -31,7 +31,8 @@ static void show_kernel(struct tr_daemon *daemon, const struct tr_daemon_port *p
 }
 
 static void show_dpdk(struct tr_daemon *daemon, const struct tr_daemon_port *port, struct tr_control_port *row,
-                      struct tr_dpdk_device_view *view, struct tr_address *addresses, size_t max)
+                      struct tr_dpdk_device_view *view, uint64_t xdp[TR_XDP_COUNTERS], struct tr_address *addresses,
+                      size_t max)
 {
     const struct tr_dpdk_port_addresses *own = tr_dpdk_port_addresses(port->dpdk);
     size_t index = dpdk_index(daemon, port);
@@ -42,6 +43,7 @@ static void show_dpdk(struct tr_daemon *daemon, const struct tr_daemon_port *por
     row->dpdk = tr_dpdk_port_device(port->dpdk);
     row->addresses = &port->options->dpdk.addresses;
     row->shared = tr_dpdk_port_is_shared(port->dpdk);
+    row->xdp = tr_dpdk_port_xdp_counters(port->dpdk, xdp) == 0 ? xdp : NULL;
     tr_dpdk_device_view(row->dpdk, view);
     row->view = view;
     for (uint32_t a = 0; a < own->addresses_count; a++) {
@@ -61,6 +63,7 @@ void tr_daemon_show_ports(void *context, tr_control_port_fn each, void *to)
     struct tr_daemon *daemon = context;
     struct tr_dpdk_device_view *view = calloc(1, sizeof(*view));
     struct tr_address addresses[TR_STACK_ADDRESSES_MAX * TR_STACK_LISTEN_MAX];
+    uint64_t xdp[TR_XDP_COUNTERS];
 
     for (size_t i = 0; view && i < daemon->ports_count; i++) {
         const struct tr_daemon_port *port = &daemon->ports[i];
@@ -69,7 +72,7 @@ void tr_daemon_show_ports(void *context, tr_control_port_fn each, void *to)
                                       .accepting = !tr_load_relaxed(&daemon->draining)};
 
         if (port->dpdk)
-            show_dpdk(daemon, port, &row, view, addresses, TR_NELEMS(addresses));
+            show_dpdk(daemon, port, &row, view, xdp, addresses, TR_NELEMS(addresses));
         else
             show_kernel(daemon, port, &row, addresses, TR_NELEMS(addresses));
         each(to, &row);

@@ -100,6 +100,7 @@ struct tr_control_port {
     const struct tr_dpdk_device_view *view;
     const struct tr_strings *addresses;
     bool shared; // with the kernel, which has our addresses too
+    const uint64_t *xdp; // by enum tr_xdp_counter; NULL: no XDP program of ours
     const struct tr_address *listening;
     size_t listening_count;
     bool accepting;

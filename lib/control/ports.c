@@ -3,6 +3,7 @@
 #include "control/format.h"
 #include "control/state.h"
 #include "port/dpdk_device.h"
+#include "port/xdp_maps.h"
 
 #define NUMBER(value) json_integer((json_int_t)(value))
 
@@ -57,6 +58,14 @@ static json_t *queues_json(const struct tr_dpdk_device_view *view)
     return array;
 }
 
+static json_t *xdp_json(const uint64_t *counters)
+{
+    if (!counters)
+        return json_null();
+    return json_pack("{s:I, s:I}", "taken", (json_int_t)counters[TR_XDP_TAKEN], "no_socket",
+                     (json_int_t)counters[TR_XDP_NO_SOCKET]);
+}
+
 static void put_dpdk(json_t *row, const struct tr_control_port *port)
 {
     const struct tr_dpdk_device_view *view = port->view;
@@ -75,6 +84,7 @@ static void put_dpdk(json_t *row, const struct tr_control_port *port)
     json_object_set_new(row, "mtu", NUMBER(device->mtu_bytes));
     json_object_set_new(row, "addresses", addresses);
     json_object_set_new(row, "shared_with_kernel", json_boolean(port->shared));
+    json_object_set_new(row, "xdp", xdp_json(port->xdp));
     json_object_set_new(row, "rx_queues", NUMBER(device->rx_queues));
     json_object_set_new(row, "tx_queues", NUMBER(device->tx_queues));
     // By the device itself, or by us from the lcores that have a queue to those that are meant.

@@ -18,6 +18,7 @@
 #include "port/dpdk_eal.h"
 #include "port/dpdk_options.h"
 #include "port/dpdk_queue.h"
+#include "port/xdp_maps.h"
 #include "port/net_stream.h"
 
 struct tr_dpdk_port;
@@ -46,6 +47,8 @@ const struct tr_dpdk_device *tr_dpdk_port_device(const struct tr_dpdk_port *port
 const struct tr_dpdk_port_addresses *tr_dpdk_port_addresses(const struct tr_dpdk_port *port);
 // Does the kernel have our addresses too, and answer ARP, NDP and echo for them?
 bool tr_dpdk_port_is_shared(const struct tr_dpdk_port *port);
+// What our XDP program did. Returns 0, -ENOENT: the device has none.
+int tr_dpdk_port_xdp_counters(const struct tr_dpdk_port *port, uint64_t counters[TR_XDP_COUNTERS]);
 
 int tr_dpdk_create(struct tr_dpdk **dpdk, struct tr_dpdk_port *port, uint32_t lcore, const struct tr_stream_user *user,
                    struct tr_error *error);

@@ -157,6 +157,11 @@ bool tr_dpdk_port_is_shared(const struct tr_dpdk_port *port)
     return port->silent;
 }
 
+int tr_dpdk_port_xdp_counters(const struct tr_dpdk_port *port, uint64_t counters[TR_XDP_COUNTERS])
+{
+    return port->xdp ? tr_xdp_counters_read(port->xdp, counters, NULL) : -ENOENT;
+}
+
 static struct tr_stack_options stack_options(const struct tr_dpdk_port *port)
 {
     const struct tr_tcp_limits *tcp = &port->options.tcp;

@@ -25,7 +25,6 @@ struct tr_xdp {
     char interface[IF_NAMESIZE];
     int ifindex;
     int claim_fd;
-    int map_fds[MAPS]; // -1: not found yet
 };
 
 // The attached program.
@@ -125,8 +124,6 @@ int tr_xdp_open(struct tr_xdp **out, const char *interface, struct tr_error *err
         return tr_error_set(error, ENOMEM, "%s: out of memory", interface);
     snprintf(xdp->interface, sizeof(xdp->interface), "%s", interface);
     xdp->claim_fd = -1;
-    for (size_t i = 0; i < MAPS; i++)
-        xdp->map_fds[i] = -1;
     xdp->ifindex = (int)if_nametoindex(interface);
     if (!xdp->ifindex)
         rc = tr_error_set(error, ENODEV, "%s: no such interface", interface);
@@ -142,27 +139,25 @@ int tr_xdp_open(struct tr_xdp **out, const char *interface, struct tr_error *err
     return 0;
 }
 
-static void maps_close(struct tr_xdp *xdp)
-{
-    for (size_t i = 0; i < MAPS; i++) {
-        if (xdp->map_fds[i] >= 0)
-            close(xdp->map_fds[i]);
-        xdp->map_fds[i] = -1;
-    }
-}
-
 void tr_xdp_close(struct tr_xdp *xdp)
 {
     if (!xdp)
         return;
-    maps_close(xdp);
     if (xdp->claim_fd >= 0)
         close(xdp->claim_fd);
     free(xdp);
 }
 
-// Keep the map's descriptor if it is one of those we set.
-static void map_take(struct tr_xdp *xdp, uint32_t id)
+static void maps_close(int fds[MAPS])
+{
+    for (size_t i = 0; i < MAPS; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+}
+
+// Keep the map's descriptor if it is one of ours.
+static void map_take(int fds[MAPS], uint32_t id)
 {
     struct bpf_map_info info = {0};
     uint32_t bytes = sizeof(info);
@@ -172,8 +167,8 @@ static void map_take(struct tr_xdp *xdp, uint32_t id)
         return;
     if (bpf_obj_get_info_by_fd(fd, &info, &bytes) == 0) {
         for (size_t i = 0; i < MAPS; i++) {
-            if (strcmp(info.name, map_names[i]) == 0 && xdp->map_fds[i] < 0) {
-                xdp->map_fds[i] = fd;
+            if (strcmp(info.name, map_names[i]) == 0 && fds[i] < 0) {
+                fds[i] = fd;
                 return;
             }
         }
@@ -181,13 +176,15 @@ static void map_take(struct tr_xdp *xdp, uint32_t id)
     close(fd);
 }
 
-// The maps of the program that is attached now: it is another one after a restart of the device.
-static int maps_find(struct tr_xdp *xdp, struct tr_error *error)
+// The maps of the program that is attached now: it is another one after a restart of the device. Looked for each time,
+// so that threads need not agree on descriptors. After 0 the caller closes them.
+static int maps_find(const struct tr_xdp *xdp, int fds[MAPS], struct tr_error *error)
 {
     struct attached attached;
     int rc = attached_read(xdp, &attached, error);
 
-    maps_close(xdp);
+    for (size_t i = 0; i < MAPS; i++)
+        fds[i] = -1;
     if (rc < 0)
         return rc;
     if (!attached.id)
@@ -197,11 +194,13 @@ static int maps_find(struct tr_xdp *xdp, struct tr_error *error)
         return tr_error_set(error, ENOENT, "%s: the XDP program %.16s is attached in place of ours", xdp->interface,
                             attached.info.name);
     for (uint32_t i = 0; i < TR_MIN(attached.info.nr_map_ids, MAPS_MAX); i++)
-        map_take(xdp, attached.map_ids[i]);
+        map_take(fds, attached.map_ids[i]);
     for (size_t i = 0; i < MAPS; i++) {
-        if (xdp->map_fds[i] < 0)
+        if (fds[i] < 0) {
+            maps_close(fds);
             return tr_error_set(error, ENOENT, "%s: the XDP program has no map %s: it is of another version",
                                 xdp->interface, map_names[i]);
+        }
     }
     return 0;
 }
@@ -251,14 +250,14 @@ bool tr_xdp_kernel_has(const struct tr_ip *ip)
     return found;
 }
 
-int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, struct tr_error *error)
+int tr_xdp_filter_set(const struct tr_xdp *xdp, const struct tr_xdp_filter *filter, struct tr_error *error)
 {
     struct tr_xdp_settings settings = {.port_count = (uint32_t)filter->port_count,
                                        .address_count = (uint32_t)filter->address_count};
     uint8_t owners[TR_XDP_ADDRESSES_MAX], yes[TR_XDP_PORTS_MAX] = {0};
     uint16_t ports_be[TR_XDP_PORTS_MAX];
     const uint32_t zero = 0;
-    int rc;
+    int fds[MAPS], rc;
 
     // Room for the old and the new keys at once: half of what the maps hold.
     if (filter->port_count > TR_XDP_PORTS_MAX / 2)
@@ -267,41 +266,45 @@ int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, st
     if (filter->address_count > TR_XDP_ADDRESSES_MAX / 2)
         return tr_error_set(error, E2BIG, "%s: %zu addresses are above %d", xdp->interface, filter->address_count,
                             TR_XDP_ADDRESSES_MAX / 2);
-    rc = maps_find(xdp, error);
+    rc = maps_find(xdp, fds, error);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < filter->port_count; i++)
         ports_be[i] = htons(filter->ports[i]);
     for (size_t i = 0; i < filter->address_count; i++)
         owners[i] = tr_xdp_kernel_has(&filter->addresses[i]) ? TR_XDP_SHARED : TR_XDP_ALONE;
-    rc = entries_replace(xdp->map_fds[ADDRESSES], filter->addresses, owners, filter->address_count,
+    rc = entries_replace(fds[ADDRESSES], filter->addresses, owners, filter->address_count,
                          sizeof(struct tr_ip));
     if (rc == 0)
-        rc = entries_replace(xdp->map_fds[PORTS], ports_be, yes, filter->port_count, sizeof(ports_be[0]));
+        rc = entries_replace(fds[PORTS], ports_be, yes, filter->port_count, sizeof(ports_be[0]));
     if (rc == 0)
-        rc = bpf_map_update_elem(xdp->map_fds[SETTINGS], &zero, &settings, BPF_ANY);
+        rc = bpf_map_update_elem(fds[SETTINGS], &zero, &settings, BPF_ANY);
+    maps_close(fds);
     if (rc < 0)
         return tr_error_set(error, -rc, "%s: the XDP program's maps: %s", xdp->interface, strerror(-rc));
     return 0;
 }
 
-int tr_xdp_counters_read(struct tr_xdp *xdp, uint64_t counters[TR_XDP_COUNTERS], struct tr_error *error)
+int tr_xdp_counters_read(const struct tr_xdp *xdp, uint64_t counters[TR_XDP_COUNTERS], struct tr_error *error)
 {
-    int cpus = libbpf_num_possible_cpus(), rc = maps_find(xdp, error);
-    uint64_t *values;
+    int cpus = libbpf_num_possible_cpus(), fds[MAPS], rc;
+    uint64_t *values = calloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*values));
 
-    if (rc < 0)
-        return rc;
-    values = calloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*values));
     if (!values)
         return tr_error_set(error, ENOMEM, "%s: out of memory", xdp->interface);
+    rc = maps_find(xdp, fds, error);
+    if (rc < 0) {
+        free(values);
+        return rc;
+    }
     for (uint32_t counter = 0; counter < TR_XDP_COUNTERS && rc == 0; counter++) {
         counters[counter] = 0;
-        rc = bpf_map_lookup_elem(xdp->map_fds[COUNTERS], &counter, values);
+        rc = bpf_map_lookup_elem(fds[COUNTERS], &counter, values);
         for (int cpu = 0; cpu < cpus && rc == 0; cpu++)
             counters[counter] += values[cpu];
     }
     free(values);
+    maps_close(fds);
     if (rc < 0)
         return tr_error_set(error, -rc, "%s: the XDP program's counters: %s", xdp->interface, strerror(-rc));
     return 0;

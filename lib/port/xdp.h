@@ -64,7 +64,7 @@ struct tr_xdp_filter {
 // Returns 0, -ENOENT: our program isn't attached (yet); -E2BIG: more than half of
 // TR_XDP_PORTS_MAX or TR_XDP_ADDRESSES_MAX (old and new are there at once for a moment);
 // -errno of the kernel's.
-int tr_xdp_filter_set(struct tr_xdp *xdp, const struct tr_xdp_filter *filter, struct tr_error *error);
+int tr_xdp_filter_set(const struct tr_xdp *xdp, const struct tr_xdp_filter *filter, struct tr_error *error);
 
 // Does the kernel have the address, on any interface of this network namespace? Then it answers ARP, NDP and echo for it,
 // and goes on doing so: what tr_xdp_filter_set() goes by. true also when it can't be told, since sharing harms nobody.
@@ -72,7 +72,7 @@ bool tr_xdp_kernel_has(const struct tr_ip *ip);
 
 // How many frames the program took, and how many it had to leave, since it was attached; all CPUs summed.
 //
-// Returns 0, -ENOENT as above.
-int tr_xdp_counters_read(struct tr_xdp *xdp, uint64_t counters[TR_XDP_COUNTERS], struct tr_error *error);
+// Returns 0, -ENOENT as above. Thread: any.
+int tr_xdp_counters_read(const struct tr_xdp *xdp, uint64_t counters[TR_XDP_COUNTERS], struct tr_error *error);
 
 #endif
