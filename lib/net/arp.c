@@ -62,7 +62,6 @@ void tr_arp_input(struct tr_stack *stack, struct tr_packet *packet)
     struct tr_ip sender, target;
     uint32_t sender_word;
     uint16_t operation;
-    bool probe;
 
     if (!tr_packet_has(stack, packet, ARP_BYTES))
         return;
@@ -73,15 +72,14 @@ void tr_arp_input(struct tr_stack *stack, struct tr_packet *packet)
     sender = tr_ip_v4(arp + SENDER_IP);
     target = tr_ip_v4(arp + TARGET_IP);
     memcpy(&sender_word, arp + SENDER_IP, 4);
-    probe = sender_word == 0;
     if (memcmp(arp + SENDER_MAC, stack->options.mac, 6) == 0)
         return tr_net_drop(&counters->drop_arp_other); // our own, come back
     if (tr_ip_is_own(stack, &sender))
         return tr_count(&counters->address_conflicts, 1);
-    if (!probe && tr_ip4_source_bad(&stack->ip, sender_word))
+    if (sender_word != 0 && tr_ip4_source_bad(&stack->ip, sender_word))
         return tr_net_drop(&counters->drop_arp);
-    if (!probe)
-        tr_neighbour_learn(stack, &sender, arp + SENDER_MAC, true, operation == ARP_REPLY && !packet->group);
+    // A probe (sender 0) is no next hop that anybody asks for.
+    tr_neighbour_learn(stack, &sender, arp + SENDER_MAC, true, operation == ARP_REPLY && !packet->group);
     if (!tr_ip_is_own(stack, &target))
         return tr_net_drop(&counters->drop_arp_other);
     if (operation == ARP_REQUEST)

@@ -130,6 +130,27 @@ static void a_flood_of_queries_is_one_answer(void **state)
     assert_int_equal(bed.sent_count, 1);
 }
 
+// Each may take 10 s; the first one's answer is not put off by those that follow.
+static void later_queries_do_not_put_it_off(void **state)
+{
+    struct tr_stack_options options = bed_options();
+    uint64_t first;
+
+    bed_close(NULL);
+    options.mac[4] = 0x80; // half of the time that there is
+    bed_open(&options);
+    first = bed.now;
+    query_build("fe80::1", 1, true, 10000);
+    for (int i = 0; i < 5; i++) {
+        bed_input(&built);
+        bed_sent_none();
+        assert_int_equal(tr_stack_deadline(bed.stack) / TR_S, (first + 5 * TR_S) / TR_S);
+        tr_stack_poll(bed.stack, bed.now += TR_S);
+    }
+    tr_stack_poll(bed.stack, bed.now += TR_S);
+    assert_int_equal(bed.sent_count, 1);
+}
+
 static void believes_no_query_from_beyond_the_link(void **state)
 {
     query_build("fe80::1", 2, true, 0);
@@ -153,6 +174,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reports_from_a_link_local_address_if_there_is_one, open_default, bed_close),
         cmocka_unit_test_setup_teardown(answers_a_query_in_time, open_default, bed_close),
         cmocka_unit_test_setup_teardown(a_flood_of_queries_is_one_answer, open_default, bed_close),
+        cmocka_unit_test_setup_teardown(later_queries_do_not_put_it_off, open_default, bed_close),
         cmocka_unit_test_setup_teardown(believes_no_query_from_beyond_the_link, open_default, bed_close),
     };
 

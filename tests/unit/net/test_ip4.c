@@ -120,6 +120,7 @@ static void verifies_the_segment_sum_unless_the_device_has(void **state)
     assert_int_equal(bed.segments, 1);
     bed_segment4(&built);
     bed_expect_drop_(&built, TR_FRAME_L4_BAD, &bed_counters()->drop_tcp_checksum);
+    bed_expect_drop_(&built, TR_FRAME_L4_BAD | TR_FRAME_L4_GOOD, &bed_counters()->drop_tcp_checksum);
 }
 
 static void options_build(const uint8_t *options, uint32_t bytes)
@@ -202,6 +203,21 @@ static void nobody_sends_from_such_an_address(void **state)
     bed_expect_up(&built);
 }
 
+static void a_link_of_two_has_no_broadcast(void **state)
+{
+    struct tr_stack_options options = bed_options();
+
+    bed_close(NULL);
+    options.addresses[0].prefix_bits = 96 + 31;
+    bed_open(&options);
+    from_build("198.18.0.3", BED_IP4);
+    bed_expect_up(&built);
+    bed_close(NULL);
+    options.addresses[0].prefix_bits = 96 + 30;
+    bed_open(&options);
+    bed_expect_drop(&built, source);
+}
+
 static void drops_what_is_for_others(void **state)
 {
     static const char *const others[] = {"198.18.0.3", "198.18.0.255", "255.255.255.255", "224.0.0.1", "127.0.0.1"};
@@ -270,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(drops_fragments, open_default, bed_close),
         cmocka_unit_test_setup_teardown(any_ttl_will_do, open_default, bed_close),
         cmocka_unit_test_setup_teardown(nobody_sends_from_such_an_address, open_default, bed_close),
+        cmocka_unit_test_setup_teardown(a_link_of_two_has_no_broadcast, open_default, bed_close),
         cmocka_unit_test_setup_teardown(drops_what_is_for_others, open_default, bed_close),
         cmocka_unit_test_setup_teardown(drops_other_protocols, open_default, bed_close),
         cmocka_unit_test_setup_teardown(a_block_of_addresses_is_ours, open_default, bed_close),

@@ -232,6 +232,37 @@ static void a_host_that_moves_is_followed(void **state)
     assert_int_equal(asked_arp(other_mac), 77); // is it true?
 }
 
+// A host that asks for us tells where it is (RFC 826, RFC 4861 7.2.3), and is checked as it did not answer us.
+static void who_asks_us_tells_where_it_is(void **state)
+{
+    static const uint8_t group[6] = {0x33, 0x33, 0xff, 0, 0, 2};
+    uint8_t target[16];
+
+    find("198.18.0.77");
+    arp_input(bed_broadcast, 1, "198.18.0.77", hop_mac, BED_IP4);
+    assert_int_equal(bed.neighbours, 1);
+    bed.sent_count = 0;
+    assert_int_equal(find("198.18.0.77"), TR_NEIGHBOUR_KNOWN);
+    assert_memory_equal(mac, hop_mac, 6);
+    assert_int_equal(asked_arp(hop_mac), 77);
+    find("fd00:1::77");
+    bed.sent_count = 0;
+    build_ethernet(&built, group, hop_mac, -1, 0x86dd);
+    build_ip6(&built, "fd00:1::77", "ff02::1:ff00:2", 58, 255);
+    build_put32(&built, 135u << 24);
+    build_put32(&built, 0);
+    inet_pton(AF_INET6, BED_IP6, target);
+    build_put(&built, target, 16);
+    build_put16(&built, 0x0101);
+    build_put(&built, hop_mac, 6);
+    build_finish(&built);
+    bed_input(&built);
+    assert_int_equal(bed.neighbours, 2);
+    bed.sent_count = 0;
+    assert_int_equal(find("fd00:1::77"), TR_NEIGHBOUR_KNOWN);
+    assert_int_equal(asked_ndp(false), 0x77);
+}
+
 // RFC 4861 7.2.5: what the override flag does.
 static void advertisements_override_or_not(void **state)
 {
@@ -325,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_answer_is_welcome, open_default, bed_close),
         cmocka_unit_test_setup_teardown(what_is_old_is_checked_while_it_is_used, open_default, bed_close),
         cmocka_unit_test_setup_teardown(a_host_that_moves_is_followed, open_default, bed_close),
+        cmocka_unit_test_setup_teardown(who_asks_us_tells_where_it_is, open_default, bed_close),
         cmocka_unit_test_setup_teardown(advertisements_override_or_not, open_default, bed_close),
         cmocka_unit_test_setup_teardown(nobody_else_adds_an_entry, open_default, bed_close),
         cmocka_unit_test_setup_teardown(the_one_not_used_longest_makes_room, open_default, bed_close),
