@@ -110,6 +110,8 @@ uint64_t tr_frame_sum_copy(uint8_t *to, const struct tr_frame *frame, uint32_t a
 // --- addresses (own.c)
 void tr_own_add(struct tr_ip_part *part, const struct tr_net_address *address);
 bool tr_ip_is_own(const struct tr_stack *stack, const struct tr_ip *ip);
+// May another host have it? Not ours, of no group, no broadcast address.
+bool tr_ip_is_other(const struct tr_stack *stack, const struct tr_ip *ip);
 // Is it the solicited-node group (RFC 4291 2.7.1) of an address of ours? `low` is the last 3 bytes of the group.
 bool tr_solicited_is_own(const struct tr_stack *stack, const uint8_t low[3]);
 // No host may send from it. The first: IPv4, memory order.

@@ -95,6 +95,16 @@ bool tr_ip6_source_bad(const struct tr_stack *stack, const struct tr_ip *ip)
     return tr_ip_is_multicast6(ip) || tr_ip_equal(ip, &loopback) || tr_ip_is_v4(ip) || own6_has(&stack->ip, ip);
 }
 
+bool tr_ip_is_other(const struct tr_stack *stack, const struct tr_ip *ip)
+{
+    uint32_t word;
+
+    if (!tr_ip_is_v4(ip))
+        return !tr_ip6_source_bad(stack, ip) && !tr_ip_equal(ip, &tr_ip6_any);
+    memcpy(&word, ip->bytes + 12, sizeof(word));
+    return !tr_ip4_source_bad(&stack->ip, word);
+}
+
 struct tr_ip tr_ip6_solicited(const struct tr_ip *ip)
 {
     struct tr_ip group = {{0xff, 2, [11] = 1, [12] = 0xff}};

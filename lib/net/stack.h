@@ -167,7 +167,8 @@ void tr_stack_refuse(struct tr_stack *stack);
 // local_port  0: the stack chooses one
 // user        is conn->user when opened() is called; when it fails, closed() is
 //
-// Returns 0 and *conn, -ENOBUFS (table full), -EADDRINUSE, -EADDRNOTAVAIL (not our address, no gateway).
+// Returns 0 and *conn, -ENOBUFS (table full), -EADDRINUSE, -EADDRNOTAVAIL (not our address, or none that a
+// host may have).
 int tr_stack_connect(struct tr_stack *stack, const struct tr_ip *local_ip, uint16_t local_port,
                      const struct tr_ip *peer_ip, uint16_t peer_port, void *user, uint64_t now, struct tr_conn **conn);
 

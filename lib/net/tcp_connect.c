@@ -84,7 +84,8 @@ int tr_stack_connect(struct tr_stack *stack, const struct tr_ip *local_ip, uint1
     struct tr_tcp_conn *conn;
 
     stack->now = TR_MAX(stack->now, now);
-    if (!tr_ip_is_own(stack, local_ip) || tr_ip_is_v4(local_ip) != tr_ip_is_v4(peer_ip) || !peer_port)
+    if (!tr_ip_is_own(stack, local_ip) || tr_ip_is_v4(local_ip) != tr_ip_is_v4(peer_ip) ||
+        !tr_ip_is_other(stack, peer_ip) || !peer_port)
         return -EADDRNOTAVAIL;
     if (!tcp->conns_free)
         return -ENOBUFS;
