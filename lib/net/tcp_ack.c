@@ -147,8 +147,9 @@ static bool is_duplicate(const struct tr_tcp_conn *conn, const struct tr_segment
 {
     if (sacked)
         return true;
+    // The answer to a probe of a shut window repeats the last ACK, and tells of no loss.
     return !(conn->is & TR_IS_SACKED) && segment->ack == conn->snd_una && !segment->bytes &&
-           !(segment->flags & TR_TCP_FIN) && conn->snd_una != conn->snd_max &&
+           !(segment->flags & TR_TCP_FIN) && conn->snd_una != conn->snd_max && conn->timer_kind != TR_TIMER_PERSIST &&
            (uint32_t)segment->window << conn->snd_scale == conn->snd_window_bytes;
 }
 
