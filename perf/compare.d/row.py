@@ -126,9 +126,22 @@ def truth_faults(subject, receiver, generator, row):
     return faults
 
 
-def journal_bytes(subject, plan):
-    """The least journal, a power of two, that reaches back decision_wait at the rate that a short trial shows: seven
-    eighths are filled before a part is let go, and a quarter is for rates that differ."""
+def journal_bytes(rate, room):
+    """The least journal, a power of two, that reaches back decision_wait at so many bytes a second: seven eighths are
+    filled before a part is let go, and a quarter is for rates that differ. If `room` has no place for that, the largest
+    that has, as long as it would do at this very rate."""
+    need, size = rate * DECISION_WAIT_S * 8 / 7, 1 << 28
+    while size < 1.25 * need:
+        size *= 2
+    while size * 1.1 > room and size / 2 >= need:
+        size //= 2
+    if size * 1.1 > room:
+        raise Failed(f"a journal of {size >> 20} MiB does not fit into the {room >> 20} MiB that are free")
+    return size
+
+
+def journal_rate(subject, plan):
+    """Bytes a second that reach the journal, by a short trial."""
     folder = tempfile.mkdtemp(prefix=f"tailrace-compare.{os.getpid()}.")
     try:
         with Group() as group:
@@ -138,11 +151,7 @@ def journal_bytes(subject, plan):
             if not before or not after:
                 raise Failed("the trial's load ended early")
             name = "tailrace_journal_bytes_committed_total"
-            rate = (last[name] - first[name]) / max(after["seconds"] - before["seconds"], 1)
+            return (last[name] - first[name]) / max(after["seconds"] - before["seconds"], 1)
     finally:
         subject.clean()
         shutil.rmtree(folder)
-    need, size = rate * DECISION_WAIT_S * 8 / 7 * 1.25, 1 << 28
-    while size < need:
-        size *= 2
-    return size

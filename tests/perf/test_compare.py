@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "perf/compare.d"))
 import peers  # noqa: E402
 from process import Failed, Group, wait_for  # noqa: E402
 from report import combine, report, table  # noqa: E402
-from row import bytes_per_span  # noqa: E402
+from row import bytes_per_span, journal_bytes  # noqa: E402
 from subjects import Tailrace, fill  # noqa: E402
 
 with open(os.path.join(ROOT, "tests/perf/recorded.json")) as recorded_file:
@@ -103,6 +103,15 @@ class Parts(unittest.TestCase):
         marks = [{"seconds": 60 + s, "spans_acknowledged": 1000 * s} for s in range(16)]
         self.assertEqual(bytes_per_span(5000000, marks), 500)
         self.assertIsNone(bytes_per_span(5000000, marks[:5]))
+
+    def test_a_journal_reaches_back_decision_wait(self):
+        gib = 1 << 30
+        self.assertEqual(journal_bytes(0.69e9, 100 * gib), 16 * gib)
+        self.assertEqual(journal_bytes(0.69e9, 12 * gib), 8 * gib)
+        self.assertEqual(journal_bytes(1.45e9, 21 * gib), 16 * gib)
+        for rate, room in ((1.6e9, 21 * gib), (0.69e9, 8 * gib)):
+            with self.assertRaisesRegex(Failed, "does not fit"):
+                journal_bytes(rate, room)
 
     def test_processes_end_with_their_group_and_are_measured(self):
         with tempfile.TemporaryDirectory() as folder:
