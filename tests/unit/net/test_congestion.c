@@ -162,6 +162,21 @@ static void is_fair_to_reno(void **state)
     assert_in_range(f.c.cwnd_bytes, (28 + 9) * 1448, (28 + 12) * 1448);
 }
 
+// 4.4: the target is at most half more than the window, however far ahead a long round trip looks.
+static void grows_by_half_a_round_trip_at_most(void **state)
+{
+    struct flow f = flow_new(1448, 20 * TR_S);
+
+    f.c.cwnd_bytes = 1448 * 20;
+    lose(&f);
+    for (int round = 0; round < 5; round++) {
+        uint32_t before = f.c.cwnd_bytes;
+
+        round_trip(&f);
+        assert_true(f.c.cwnd_bytes <= before * 1.8); // half, compounded by each ACK
+    }
+}
+
 static void fast_convergence_gives_room(void **state)
 {
     struct flow f = flow_new(1000, 50 * TR_MS);
@@ -286,6 +301,7 @@ int main(void)
         cmocka_unit_test(follows_the_formulas),
         cmocka_unit_test(has_the_shape_of_a_cube),
         cmocka_unit_test(is_fair_to_reno),
+        cmocka_unit_test(grows_by_half_a_round_trip_at_most),
         cmocka_unit_test(fast_convergence_gives_room),
         cmocka_unit_test(begins_with_ten_segments_and_doubles),
         cmocka_unit_test(a_loss_that_was_none_costs_nothing),
