@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "journal/journal.h"
 
-#include <sys/mman.h>
+#include "base/pages.h"
 
 // What lies beyond a body that wide loads may read.
 #define SLACK_BYTES 64
@@ -19,11 +19,8 @@ int tr_journal_create(struct tr_journal *journal, const char *directory,
         return rc;
     tr_assert(contexts && !(contexts & (contexts - 1)));
     journal->contexts_mask = contexts - 1;
-    // Untouched pages cost nothing: a few contexts a body is the rule, thousands the exception.
-    journal->contexts = mmap(NULL, (size_t)contexts * sizeof(*journal->contexts), PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (journal->contexts == MAP_FAILED) {
-        journal->contexts = NULL;
+    journal->contexts = tr_pages_map((size_t)contexts * sizeof(*journal->contexts), options->numa_node, options->prefault);
+    if (!journal->contexts) {
         tr_journal_close(journal);
         return tr_error_set(error, ENOMEM, "no memory for %u contexts", contexts);
     }
@@ -32,8 +29,7 @@ int tr_journal_create(struct tr_journal *journal, const char *directory,
 
 void tr_journal_close(struct tr_journal *journal)
 {
-    if (journal->contexts)
-        munmap(journal->contexts, ((size_t)journal->contexts_mask + 1) * sizeof(*journal->contexts));
+    tr_pages_unmap(journal->contexts, ((size_t)journal->contexts_mask + 1) * sizeof(*journal->contexts));
     journal->contexts = NULL;
     tr_ringfile_close(&journal->ring, NULL);
 }

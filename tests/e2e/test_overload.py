@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Twice what the journal holds for decision_wait, with the backend alive and with it dead: decisions come early, and
-nothing else gives way. OVERLOAD_SECONDS says for how long (20), OVERLOAD_JOURNAL with how many MiB (128)."""
+nothing else gives way. OVERLOAD_SECONDS says for how long (20), OVERLOAD_JOURNAL with how many MiB (128), OVERLOAD_WAIT
+the decision_wait in seconds (15)."""
 import datetime
 import json
 import os
@@ -19,7 +20,7 @@ except ImportError:
 
 SECONDS = int(os.environ.get("OVERLOAD_SECONDS", "20"))
 JOURNAL = int(os.environ.get("OVERLOAD_JOURNAL", "128")) << 20
-WAIT, WAIT_MIN = 15.0, 1.0
+WAIT, WAIT_MIN = float(os.environ.get("OVERLOAD_WAIT", "15")), 1.0
 # A percent of a large journal; what the requests of a backend take, beside a small one.
 GROWTH_KIB = 4096
 
