@@ -141,20 +141,23 @@ struct tr_tcp_conn {
     uint8_t mode;  // enum tr_tcp_mode
     uint8_t timer_kind; // enum tr_tcp_timer: what retransmit_ns is
 
-    // Sending.
+    // The third: touched once a segment, or once a turn.
     struct tr_tcp *tcp;
-    struct tr_path path;
+    uint64_t ts_recent_ns;
+    uint64_t delayed_ns;
+    TAILQ_ENTRY(tr_tcp_conn) delay_link; // delayed, resolving
+    uint8_t dupacks;
+    uint8_t zero_probes, keepalive_probes;
+    uint8_t silent_timeouts; // in a row, without any answer to what was sent again
+    uint32_t ts_offset;      // our timestamps are milliseconds plus this
+    struct tr_path path;     // where the peer is on the link stands at its front
+    TAILQ_ENTRY(tr_tcp_conn) due_link; // due, ended
+
+    // Sending.
     uint32_t snd_next, snd_max, snd_end;
     uint32_t ring_seq;
     uint32_t window_max_bytes; // the largest that the peer ever announced
     uint16_t mss_bytes;        // of payload and options, what the peer and the path take
-    uint8_t dupacks;
-    uint8_t zero_probes, keepalive_probes;
-    uint8_t silent_timeouts; // in a row, without any answer to what was sent again
-    uint32_t ts_offset; // our timestamps are milliseconds plus this
-    TAILQ_ENTRY(tr_tcp_conn) due_link;   // due, ended
-    TAILQ_ENTRY(tr_tcp_conn) delay_link; // delayed, resolving
-    uint64_t delayed_ns;
     struct tr_congestion congestion;
     struct tr_rtt rtt;
     uint64_t rtt_ns; // when rtt_seq - 1 was sent
@@ -170,7 +173,6 @@ struct tr_tcp_conn {
     // Losses and holes.
     uint32_t probe_seq, probe_timestamp;
     uint32_t undo_cwnd_bytes, undo_ssthresh_bytes, undo_timestamp, undo_segments;
-    uint64_t ts_recent_ns;
     uint32_t iss, irs;
     uint32_t fin_seq;
     struct tr_sack_block duplicate;
@@ -182,6 +184,8 @@ struct tr_tcp_conn {
     uint32_t next_free; // number + 1
     uint8_t end;        // enum tr_conn_end, while on `ended`
 } tr_aligned(TR_CACHE_LINE);
+_Static_assert(offsetof(struct tr_tcp_conn, tcp) == 2 * TR_CACHE_LINE, "what every segment touches is two lines");
+_Static_assert(offsetof(struct tr_tcp_conn, path) + 6 <= 3 * TR_CACHE_LINE, "and what most touch is a third");
 
 // A SYN that was answered.
 struct tr_tcp_half {

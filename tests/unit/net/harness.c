@@ -489,7 +489,7 @@ const struct wire_segment *hand_answer(struct hand *hand)
 void hand_open(struct hand *hand, struct wire *wire, const struct tr_tcp_options *options)
 {
     static uint16_t port = 40000;
-    struct wire_segment syn = {.from_port = ++port, .to_port = WIRE_PORT, .seq = 1000, .flags = TR_TCP_SYN, .window = 65535};
+    struct wire_segment syn = {.from_port = (port = port < 60000 ? port + 1 : 10000), .to_port = WIRE_PORT, .seq = 1000, .flags = TR_TCP_SYN, .window = 65535};
     const struct wire_segment *answer;
     uint32_t since = wire->heard_count;
 

@@ -2,6 +2,8 @@
 // Opening: handshakes, what they agree on, cookies, what is turned away.
 #include "harness.h"
 
+#include "net/isn.h"
+
 static struct wire *hand_wire(void)
 {
     struct tr_stack_options none = wire_options(0, false);
@@ -340,6 +342,54 @@ static void connect_says_what_is_wrong(void **state)
     wire_close(wire);
 }
 
+// Both sides begin just below 2^32.
+static void sequence_numbers_wrap(void **state)
+{
+    struct tr_stack_options none = wire_options(0, false), one = wire_options(1, false);
+    struct tr_tuple tuple = {.local_port = WIRE_PORT, .peer_port = 1024};
+    struct wire_segment syn = syn_from(0, UINT32_MAX - 700), ack;
+    struct wire *wire;
+    uint32_t edge;
+
+    none.mtu_bytes = 0;
+    wire = wire_open(&none, &one);
+    tuple.local_ip = wire->ends[1].ip;
+    tuple.peer_ip = wire->ends[0].ip;
+    while (tr_isn(one.secret, &tuple, wire->now) < UINT32_MAX - 100000)
+        tuple.peer_port++;
+    syn.from_port = tuple.peer_port;
+    syn.options = (struct tr_tcp_options){.has_mss = true, .mss_bytes = 1400};
+    wire_inject(wire, 0, &syn);
+    ack = syn;
+    ack.options = (struct tr_tcp_options){0};
+    ack.flags = TR_TCP_ACK;
+    ack.seq++;
+    ack.ack = wire_last(wire, 1, 0)->seq + 1;
+    assert_true(ack.ack > UINT32_MAX - 100000);
+    edge = ack.ack + 200000;
+    wire_inject(wire, 0, &ack);
+    wire_send(&wire->ends[1].conns[0], 200000);
+    for (uint32_t i = 0; i < 2000 && ack.ack != edge; i++) {
+        uint8_t data[100];
+        const struct wire_segment *last;
+
+        for (uint32_t b = 0; b < sizeof(data); b++)
+            data[b] = wire_pattern(i * sizeof(data) + b);
+        ack.data = data;
+        ack.bytes = sizeof(data);
+        wire_inject(wire, 0, &ack);
+        ack.seq += sizeof(data);
+        wire_run_for(wire, 10 * TR_MS);
+        last = wire_last(wire, 1, 0);
+        if (tr_seq_lt(ack.ack, last->seq + last->bytes))
+            ack.ack = last->seq + last->bytes;
+        assert_int_equal(last->ack, ack.seq);
+    }
+    assert_int_equal(ack.ack, edge);
+    assert_int_equal(wire_counters(wire, 1)->timeouts, 0);
+    wire_close(wire);
+}
+
 static void a_closed_port_answers_by_the_book(void **state)
 {
     struct wire *wire = hand_wire();
@@ -386,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_stack_that_drains_refuses),
         cmocka_unit_test(a_silent_server_times_out_after_three_minutes),
         cmocka_unit_test(connect_says_what_is_wrong),
+        cmocka_unit_test(sequence_numbers_wrap),
         cmocka_unit_test(a_closed_port_answers_by_the_book),
     };
 
