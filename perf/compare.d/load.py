@@ -13,15 +13,13 @@ SILENCE_S = 20  # without a line of progress the generator is stuck
 class Generator:
     """tailgen without a limit of rate. Its truth goes through a pipe, for it may be gigabytes."""
 
-    def __init__(self, group, program, cpu, folder, to, seconds, streams, device=None, seed=1, extra=()):
+    def __init__(self, group, program, cpu, folder, to, seconds, streams, more=()):
         self.truth = os.path.join(folder, "truth")
         if not os.path.exists(self.truth):
             os.mkfifo(self.truth)
-        command = [program, "--to", to, "--protocol", "grpc", "--batch", "100", "--seed", str(seed), "--connections",
-                   str(streams[0]), "--streams", str(streams[1]), "--duration", f"{seconds}s", "--progress", "--json",
-                   "--truth", self.truth, *extra]
-        if device:
-            command += ["--device", device]
+        command = [program, "--to", to, "--protocol", "grpc", "--batch", "100", "--connections", str(streams[0]),
+                   "--streams", str(streams[1]), "--duration", f"{seconds}s", "--progress", "--json", "--truth",
+                   self.truth, *more]
         self.process = group.start(command, cpu, os.path.join(folder, "tailgen.log"), pipes=True)
         self.pending = b""
 

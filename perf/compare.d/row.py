@@ -40,7 +40,7 @@ def begin(subject, plan, group, folder, seconds):
     receiver = Receiver(group, plan.programs["receiver"], plan.load_cpu, folder, sink)
     subject.start(group, plan.cpu, folder, sink)
     generator = Generator(group, plan.programs["tailgen"], plan.load_cpu, folder, subject.to(), seconds, subject.streams,
-                          subject.device)
+                          subject.generator_options())
     return receiver, generator
 
 

@@ -36,7 +36,7 @@ def is_listening(port):
 class Subject:
     """A row. `sampled`: it samples; None: nothing comes out of it. `streams`: connections, and requests in flight on
     each."""
-    sampled, streams, device = True, (4, 16), None
+    sampled, streams = True, (4, 16)
 
     def __init__(self, name):
         self.name = name
@@ -53,6 +53,9 @@ class Subject:
 
     def environment(self, sink):
         return {}
+
+    def generator_options(self):
+        return []
 
     def is_ready(self):
         self.process.alive_or_fail()
@@ -128,20 +131,26 @@ class Tailrace(Subject):
     """`journal`: bytes. With `memif` frames come over shared memory in place of sockets. Many requests in flight, so that
     it never waits for the generator: of its turns 95 % must find work."""
     streams = 4, 32
-    HOST = "198.18.0.2"
+    HOST, PEER = "198.18.0.2", "198.18.0.3"
 
-    def __init__(self, name, programs, rings, memif=False):
+    def __init__(self, name, programs, rings, memif=False, mtu=1500):
         super().__init__(name)
-        self.programs, self.rings, self.memif, self.journal = programs, rings, memif, TRIAL_JOURNAL
+        self.programs, self.rings, self.memif, self.mtu, self.journal = programs, rings, memif, mtu, TRIAL_JOURNAL
 
     def clean(self):
         """Rings outlive the daemon, and are memory."""
         for name in os.listdir(self.rings):
             os.unlink(os.path.join(self.rings, name))
 
-    def devices(self):
-        shared = f"socket={self.folder}/memif.sock,socket-abstract=no,id=0,rsize=11,bsize=2048"
-        return f"net_memif0,role=server,{shared}", f"net_memif0,role=client,{shared}"
+    def device(self, role):
+        """Rings of 2,048 buffers, each of which holds a frame."""
+        size = 2048 if self.mtu <= 1500 else 10240
+        return f"net_memif0,role={role},socket={self.folder}/memif.sock,socket-abstract=no,id=0,rsize=11,bsize={size}"
+
+    def generator_options(self):
+        if not self.memif:
+            return []
+        return ["--device", self.device("client"), "--address", f"{self.PEER}/24", "--mtu", str(self.mtu)]
 
     def to(self):
         return f"{self.HOST}:4317" if self.memif else super().to()
@@ -150,9 +159,8 @@ class Tailrace(Subject):
         self.telemetry = free_port()
         listen = f'{{name: local, kind: kernel, listen: ["127.0.0.1:{self.port}"]}}'
         if self.memif:
-            server, self.device = self.devices()
-            listen = (f'{{name: memif0, kind: dpdk, device: "{server}", addresses: ["{self.HOST}/24"], '
-                      'listen: [4317]}')
+            listen = (f'{{name: memif0, kind: dpdk, device: "{self.device("server")}", '
+                      f'addresses: ["{self.HOST}/24"], listen: [4317], mtu: {self.mtu}}}')
         path = os.path.join(folder, self.name + ".yaml")
         with open(path, "w") as out:
             out.write(fill("tailrace.yaml", {"FOLDER": folder, "TELEMETRY": self.telemetry, "CPU": cpu, "RINGS": self.rings,
