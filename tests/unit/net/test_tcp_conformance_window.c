@@ -292,9 +292,10 @@ static void window_updates_come_by_the_newest_segment(void **state)
     struct wire *s;
 
     connected_plain();
-    put(.flags = ACK, .window = 20000, .data = pattern(), .bytes = 100);
-    w.seq += 100;
-    put(.flags = ACK, .at = true, .seq = w.seq - 100, .ack = w.ack, .window = 500); // older: sent before
+    put(.flags = ACK, .at = true, .seq = w.seq + 100, .ack = w.ack, .window = 20000, .data = pattern(), .bytes = 100);
+    put(.flags = ACK, .window = 500, .data = pattern(), .bytes = 100); // sent before it
+    assert_int_equal(w.heard_bytes, 200);
+    w.seq += 200;
     tr_conn_send(w.conn, pattern(), 50000);
     while ((s = take()) != NULL)
         most = TR_MAX(most, s->seq + s->bytes - w.ack);
