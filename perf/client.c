@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
-#include <unistd.h>
 
 #include "base/pb.h"
 
@@ -22,7 +19,8 @@ struct call {
 
 struct client {
     struct client_options options;
-    int fd;
+    client_output_fn *output;
+    void *wire;
     bool broken;
     uint32_t in_flight;
     struct call *calls;
@@ -174,11 +172,10 @@ static void h2_flush(struct client *client)
                 return;
             client->unsent_bytes = (size_t)bytes;
         }
-        sent = send(client->fd, client->unsent, client->unsent_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0) {
-            client->broken = errno != EAGAIN && errno != EINTR && errno != ENOTCONN;
+        sent = client->output(client->wire, client->unsent, client->unsent_bytes);
+        client->broken = sent < 0;
+        if (sent <= 0)
             return;
-        }
         client->unsent += sent;
         client->unsent_bytes -= (size_t)sent;
     }
@@ -210,13 +207,11 @@ static void h1_send(struct client *client, struct call *call)
 static void h1_flush(struct client *client)
 {
     while (client->out_sent < client->out_bytes) {
-        ssize_t sent = send(client->fd, client->out + client->out_sent, client->out_bytes - client->out_sent,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = client->output(client->wire, client->out + client->out_sent, client->out_bytes - client->out_sent);
 
-        if (sent < 0) {
-            client->broken = errno != EAGAIN && errno != EINTR && errno != ENOTCONN;
+        client->broken = sent < 0;
+        if (sent <= 0)
             return;
-        }
         client->out_sent += (size_t)sent;
     }
 }
@@ -272,51 +267,57 @@ static void h1_input(struct client *client)
 
 // --- both
 
-struct client *client_open(const struct client_options *options)
+struct client *client_open(const struct client_options *options, client_output_fn *output, void *wire)
 {
     struct client *client = calloc(1, sizeof(*client));
-    int one = 1;
 
     if (!client)
         return NULL;
     client->options = *options;
+    client->output = output;
+    client->wire = wire;
     if (options->protocol != CLIENT_GRPC)
         client->options.streams = 1;
     client->calls = calloc(client->options.streams, sizeof(*client->calls));
-    client->fd = socket(options->to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!client->calls || client->fd < 0 ||
-        connect(client->fd, (const struct sockaddr *)&options->to, options->to_bytes) < 0 ||
-        (options->protocol == CLIENT_GRPC && !h2_open(client))) {
+    if (!client->calls || (options->protocol == CLIENT_GRPC && !h2_open(client))) {
         client_close(client);
         return NULL;
     }
-    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     for (uint32_t i = 0; i < client->options.streams; i++)
         client->calls[i].client = client;
     return client;
 }
 
-void client_close(struct client *client)
+static void all_failed(struct client *client)
 {
-    if (client->session)
-        nghttp2_session_del(client->session);
-    for (uint32_t i = 0; client->calls && i < client->options.streams; i++)
-        free(client->calls[i].body);
-    free(client->calls);
-    free(client->out);
-    if (client->fd >= 0)
-        close(client->fd);
-    free(client);
+    for (uint32_t i = 0; client->calls && i < client->options.streams; i++) {
+        if (!client->calls[i].used)
+            continue;
+        client->calls[i].answer = (struct client_answer){.code = -1};
+        finish(&client->calls[i]);
+    }
 }
 
-int client_fd(const struct client *client)
+void client_close(struct client *client)
 {
-    return client->fd;
+    all_failed(client);
+    for (uint32_t i = 0; client->calls && i < client->options.streams; i++)
+        free(client->calls[i].body);
+    if (client->session)
+        nghttp2_session_del(client->session);
+    free(client->calls);
+    free(client->out);
+    free(client);
 }
 
 bool client_ready(const struct client *client)
 {
     return !client->broken && client->in_flight < client->options.streams;
+}
+
+uint32_t client_in_flight(const struct client *client)
+{
+    return client->in_flight;
 }
 
 void client_send(struct client *client, uint64_t tag, const uint8_t *body, size_t bytes)
@@ -344,48 +345,41 @@ void client_send(struct client *client, uint64_t tag, const uint8_t *body, size_
     (client->session ? h2_send : h1_send)(client, call);
 }
 
-static void all_failed(struct client *client)
+static void h1_take(struct client *client, const uint8_t *data, size_t bytes)
 {
-    for (uint32_t i = 0; i < client->options.streams; i++) {
-        if (!client->calls[i].used)
-            continue;
-        client->calls[i].answer = (struct client_answer){.code = -1};
-        finish(&client->calls[i]);
+    if (bytes > sizeof(client->in) - client->in_bytes) {
+        client->broken = true;
+        return;
     }
+    memcpy(client->in + client->in_bytes, data, bytes);
+    client->in_bytes += bytes;
+    h1_input(client);
 }
 
-bool client_poll(struct client *client)
+void client_input(struct client *client, const uint8_t *data, size_t bytes)
 {
-    static uint8_t buffer[256 * 1024];
+    if (client->broken)
+        return;
+    if (!bytes)
+        client->broken = true;
+    else if (!client->session)
+        h1_take(client, data, bytes);
+    else if (nghttp2_session_mem_recv(client->session, data, bytes) < 0)
+        client->broken = true;
+}
 
+void client_flush(struct client *client)
+{
+    if (client->broken)
+        return;
     (client->session ? h2_flush : h1_flush)(client);
-    while (!client->broken) {
-        ssize_t got;
-
-        if (!client->session) {
-            got = recv(client->fd, client->in + client->in_bytes, sizeof(client->in) - client->in_bytes, MSG_DONTWAIT);
-            if (got > 0) {
-                client->in_bytes += (size_t)got;
-                h1_input(client);
-                continue;
-            }
-        } else {
-            got = recv(client->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
-            if (got > 0) {
-                client->broken = nghttp2_session_mem_recv(client->session, buffer, (size_t)got) < 0;
-                continue;
-            }
-        }
-        client->broken = got == 0 || (errno != EAGAIN && errno != EINTR);
-        break;
-    }
-    if (client->session && !client->broken)
-        h2_flush(client);
     if (client->session && !nghttp2_session_want_read(client->session) && !nghttp2_session_want_write(client->session))
         client->broken = true;
-    if (client->broken)
-        all_failed(client);
-    return !client->broken;
+}
+
+bool client_broken(const struct client *client)
+{
+    return client->broken;
 }
 
 bool client_wants_write(const struct client *client)

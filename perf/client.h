@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client connection: HTTP/2 by nghttp2 (gRPC) or HTTP/1.1, non-blocking, with a number of requests in flight.
+// The client's side of a connection: HTTP/2 by nghttp2 (gRPC) or HTTP/1.1, with a number of requests in flight. Bytes come
+// and go through whoever has the connection (wires.h).
 #ifndef TR_PERF_CLIENT_H
 #define TR_PERF_CLIENT_H
-
-#include <sys/socket.h>
 
 #include "base/tr.h"
 
@@ -20,8 +19,6 @@ struct client_answer {
 struct client;
 
 struct client_options {
-    struct sockaddr_storage to;
-    socklen_t to_bytes;
     enum client_protocol protocol;
     enum client_compression compression;
     uint32_t streams;
@@ -30,15 +27,22 @@ struct client_options {
     void (*answered)(void *context, uint64_t tag, const struct client_answer *answer);
 };
 
-struct client *client_open(const struct client_options *options);
+// Where its bytes go. Returns how many were taken, fewer when there is no room: client_flush() goes on; -1: it is gone.
+typedef ssize_t client_output_fn(void *wire, const void *data, size_t bytes);
+
+struct client *client_open(const struct client_options *options, client_output_fn *output, void *wire);
+// Requests that are in flight are answered with -1.
 void client_close(struct client *client);
-int client_fd(const struct client *client);
 // Is there room for another request?
 bool client_ready(const struct client *client);
+uint32_t client_in_flight(const struct client *client);
 // Send a request; the body is copied. Call only when ready.
 void client_send(struct client *client, uint64_t tag, const uint8_t *body, size_t bytes);
-// Move bytes both ways. Returns false: the connection is gone (its requests were answered with -1).
-bool client_poll(struct client *client);
+// Bytes came; none: the peer has closed.
+void client_input(struct client *client, const uint8_t *data, size_t bytes);
+void client_flush(struct client *client);
+bool client_broken(const struct client *client);
+// Is something left that the wire had no room for?
 bool client_wants_write(const struct client *client);
 
 #endif

@@ -5,11 +5,18 @@
 
 #include "client.h"
 #include "corpus.h"
+#include "net/address.h"
 
-#define CONNECTIONS_MAX 4096
+#define CONNECTIONS_MAX 65536
 
 struct options {
     const char *to, *truth;
+    const char *device, *pcap; // NULL: kernel sockets; none
+    struct tr_net_address from; // DPDK: source addresses
+    struct tr_ip gateway;
+    bool has_gateway;
+    uint32_t mtu_bytes;
+    uint32_t connection_requests; // then it is closed and opened anew; 0: never
     enum client_protocol protocol;
     enum client_compression compression;
     uint32_t connections, streams, batch;

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <netdb.h>
 #include <openssl/sha.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,10 +11,10 @@
 #include <zstd.h>
 
 #include "base/hash.h"
-#include "client.h"
 #include "corpus.h"
 #include "options.h"
 #include "otlp/json.h"
+#include "wires.h"
 
 #define BUCKETS 512 // of the latency histogram: 16 a doubling, from 1 us
 
@@ -36,8 +35,8 @@ struct pending {
 struct run {
     struct options options;
     struct corpus corpus;
-    struct client *clients[CONNECTIONS_MAX];
-    struct client_options client;
+    struct wires *wires;
+    uint32_t *place_requests; // sent on the connection of each place
     struct pass *passes;
     uint64_t passes_count, passes_room;
     uint32_t next; // request of the last pass
@@ -47,14 +46,14 @@ struct run {
     struct {
         uint64_t pass, begun_ns;
         uint32_t request;
-        bool used;
     } *flights;
+    uint32_t *flights_free; // a stack
     uint32_t flights_room, in_flight;
     uint8_t *body, *packed;
     ZSTD_CCtx *zstd;
 
     uint64_t begun_ns, ended_ns, progress_ns; // progress_ns: when the next line of --progress is due
-    uint64_t requests, bytes, sent, acknowledged, rejected, retried, failed;
+    uint64_t connections, requests, bytes, sent, acknowledged, rejected, retried, failed;
     uint64_t codes[20];
     uint64_t latencies[BUCKETS], latencies_count, latency_max_ns;
 };
@@ -107,8 +106,7 @@ static void answered(void *context, uint64_t tag, const struct client_answer *an
     uint32_t request = run->flights[tag].request, spans = run->corpus.requests[request].spans_count;
     uint64_t pass = run->flights[tag].pass;
 
-    run->flights[tag].used = false;
-    run->in_flight--;
+    run->flights_free[--run->in_flight] = (uint32_t)tag;
     run->codes[answer->code < 0 ? 18 : TR_MIN(answer->code, 17)]++;
     if (answer->code == 0) {
         latency_note(run, now_ns() - run->flights[tag].begun_ns);
@@ -157,11 +155,9 @@ static void request_send(struct run *run, struct client *client, uint64_t pass, 
 {
     size_t bytes = run->corpus.requests[request].bytes, room = 2 * bytes + 4096;
     const uint8_t *body = run->body;
-    uint32_t tag = 0;
+    uint32_t tag = run->flights_free[run->in_flight];
     char *text = NULL;
 
-    while (run->flights[tag].used)
-        tag++;
     corpus_patch(&run->corpus, request, pass, run->passes[pass].delta_ns, run->body);
     if (run->options.protocol == CLIENT_JSON) {
         text = tr_json_out(run->body, bytes, &bytes);
@@ -177,7 +173,6 @@ static void request_send(struct run *run, struct client *client, uint64_t pass, 
         bytes = ZSTD_compressCCtx(run->zstd, run->packed, room, run->body, bytes, 1);
         body = run->packed;
     }
-    run->flights[tag].used = true;
     run->flights[tag].pass = pass;
     run->flights[tag].request = request;
     run->flights[tag].begun_ns = now_ns();
@@ -217,10 +212,40 @@ static bool is_done(const struct run *run)
     return !run->sending && run->next == run->corpus.requests_count && !run->in_flight && !run->retries_count;
 }
 
-static void reopen(struct run *run, uint32_t i)
+// Give the connection of a place what it has room for. Returns whether it got something.
+static bool place_feed(struct run *run, uint32_t i, uint64_t now)
 {
-    client_close(run->clients[i]);
-    run->clients[i] = client_open(&run->client);
+    struct client *client = run->wires->places[i].client;
+    uint32_t most = run->options.connection_requests, request;
+    bool any = false;
+    uint64_t pass;
+
+    while (client && client_ready(client) && (!most || run->place_requests[i] < most) &&
+           next_take(run, now, &pass, &request)) {
+        request_send(run, client, pass, request);
+        run->place_requests[i]++;
+        any = true;
+    }
+    if (any)
+        client_flush(client);
+    return any;
+}
+
+// Open what has no connection, end what has served its number of requests.
+static void place_tend(struct run *run, uint32_t i)
+{
+    const struct wire_place *place = &run->wires->places[i];
+    uint32_t most = run->options.connection_requests;
+    bool served = most && place->client && run->place_requests[i] >= most && !client_in_flight(place->client);
+
+    if (!served && !wire_is_gone(place))
+        return;
+    run->wires->ops->close(run->wires, i);
+    if (served && is_done(run))
+        return;
+    run->place_requests[i] = 0;
+    run->connections++;
+    run->wires->ops->open(run->wires, i);
 }
 
 // A line at which a reader can take measurements of its own.
@@ -237,51 +262,34 @@ static void progress(struct run *run, uint64_t now)
     fflush(stdout);
 }
 
+// Of thousands of connections a turn looks at some.
+#define PLACES_A_TURN 64
+
 static int run_loop(struct run *run)
 {
-    struct pollfd fds[CONNECTIONS_MAX];
-    uint32_t count = run->options.connections, turn = 0;
-    uint64_t lost_since = 0;
+    uint32_t count = run->options.connections, place = 0;
+    uint64_t alive_ns = now_ns();
 
-    run->begun_ns = now_ns();
+    run->begun_ns = alive_ns;
     run->sending = true;
     run->next = run->corpus.requests_count;
     while (!is_done(run)) {
-        uint64_t now = now_ns(), pass;
-        bool any = false, alive = false;
-        uint32_t request;
+        uint64_t now = now_ns();
+        bool any = false;
 
         if (run->options.progress)
             progress(run, now);
-        for (uint32_t k = 0; k < count; k++) {
-            uint32_t i = (turn + k) % count;
-
-            if (!run->clients[i])
-                run->clients[i] = client_open(&run->client);
-            if (!run->clients[i])
-                continue;
-            alive = true;
-            while (client_ready(run->clients[i]) && next_take(run, now, &pass, &request)) {
-                request_send(run, run->clients[i], pass, request);
-                any = true;
-            }
-            if (!client_poll(run->clients[i]))
-                reopen(run, i);
+        for (uint32_t k = 0; k < TR_MIN(count, (uint32_t)PLACES_A_TURN); k++, place = (place + 1) % count) {
+            place_tend(run, place);
+            any = place_feed(run, place, now) || any;
+            if (run->wires->places[place].client)
+                alive_ns = now;
         }
-        turn++;
-        lost_since = alive ? 0 : lost_since ? lost_since : now;
-        if (lost_since && now - lost_since > 10 * TR_S) {
+        if (now - alive_ns > 10 * TR_S) {
             fprintf(stderr, "tailgen: can't connect to %s\n", run->options.to);
             return 1;
         }
-        if (any)
-            continue;
-        for (uint32_t i = 0; i < count; i++)
-            fds[i] = (struct pollfd){.fd = run->clients[i] ? client_fd(run->clients[i]) : -1,
-                                     .events = (short)(POLLIN | (run->clients[i] && client_wants_write(run->clients[i])
-                                                                     ? POLLOUT
-                                                                     : 0))};
-        poll(fds, count, 1);
+        run->wires->ops->poll(run->wires, !any);
     }
     run->ended_ns = now_ns();
     if (run->options.progress)
@@ -372,15 +380,16 @@ static void report(const struct run *run)
     getrusage(RUSAGE_SELF, &usage);
     cpu = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    printf(run->options.json ? "{\"spans_sent\": %llu, \"spans_acknowledged\": %llu, \"spans_rejected\": %llu, "
-                               "\"spans_retried\": %llu, \"spans_failed\": %llu, \"requests\": %llu, \"bytes\": %llu, "
+    printf(run->options.json ? "{\"connections\": %llu, \"spans_sent\": %llu, \"spans_acknowledged\": %llu, "
+                               "\"spans_rejected\": %llu, \"spans_retried\": %llu, \"spans_failed\": %llu, \"requests\": %llu, \"bytes\": %llu, "
                                "\"seconds\": %.3f, \"spans_per_s\": %.0f, \"cpu_s\": %.3f, \"p50_ms\": %.3f, "
                                "\"p90_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"codes\": {"
-                             : "spans: %llu sent, %llu acknowledged, %llu rejected, %llu sent again, %llu failed\n"
+                             : "connections: %llu opened\n"
+                               "spans: %llu sent, %llu acknowledged, %llu rejected, %llu sent again, %llu failed\n"
                                "requests: %llu, %llu bytes in %.3f s: %.0f spans/s, %.3f s of CPU\n"
                                "latency: p50 %.3f ms, p90 %.3f ms, p99 %.3f ms, most %.3f ms\n",
-           (unsigned long long)run->sent, (unsigned long long)run->acknowledged, (unsigned long long)run->rejected,
-           (unsigned long long)run->retried, (unsigned long long)run->failed, (unsigned long long)run->requests,
+           (unsigned long long)run->connections, (unsigned long long)run->sent, (unsigned long long)run->acknowledged,
+           (unsigned long long)run->rejected, (unsigned long long)run->retried, (unsigned long long)run->failed, (unsigned long long)run->requests,
            (unsigned long long)run->bytes, seconds, (double)run->acknowledged / seconds, cpu, latency_ms(run, 0.5),
            latency_ms(run, 0.9), latency_ms(run, 0.99), (double)run->latency_max_ns / 1e6);
     for (size_t i = 0, first = 1; i < TR_NELEMS(codes); i++) {
@@ -396,7 +405,7 @@ static void report(const struct run *run)
         puts("}}");
 }
 
-static bool address_find(struct run *run)
+static bool address_find(const struct run *run, struct wires_options *wires)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
     const char *colon = strrchr(run->options.to, ':');
@@ -413,10 +422,33 @@ static bool address_find(struct run *run)
     snprintf(host, sizeof(host), "%.*s", (int)bytes, from);
     if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
         return false;
-    memcpy(&run->client.to, found->ai_addr, found->ai_addrlen);
-    run->client.to_bytes = found->ai_addrlen;
+    memcpy(&wires->to, found->ai_addr, found->ai_addrlen);
+    wires->to_bytes = found->ai_addrlen;
     freeaddrinfo(found);
     return true;
+}
+
+static struct wires *wires_make(struct run *run)
+{
+    const struct options *o = &run->options;
+    struct wires_options wires = {.count = o->connections,
+                                  .client = {.protocol = o->protocol,
+                                             .compression = o->compression,
+                                             .streams = o->streams,
+                                             .context = run,
+                                             .answered = answered},
+                                  .device = o->device,
+                                  .pcap = o->pcap,
+                                  .from = o->from,
+                                  .gateway = o->gateway,
+                                  .has_gateway = o->has_gateway,
+                                  .mtu_bytes = o->mtu_bytes};
+
+    if (!address_find(run, &wires)) {
+        fprintf(stderr, "tailgen: --to %s: is not HOST:PORT\n", o->to);
+        return NULL;
+    }
+    return o->device ? wires_dpdk_create(&wires) : wires_socket_create(&wires);
 }
 
 int main(int argc, char **argv)
@@ -447,28 +479,26 @@ int main(int argc, char **argv)
     run.zstd = ZSTD_createCCtx();
     run.flights_room = o->connections * o->streams;
     run.flights = calloc(run.flights_room, sizeof(*run.flights));
-    run.client = (struct client_options){.protocol = o->protocol,
-                                         .compression = o->compression,
-                                         .streams = o->streams,
-                                         .context = &run,
-                                         .answered = answered};
-    if (!address_find(&run)) {
-        fprintf(stderr, "tailgen: --to %s: is not HOST:PORT\n", o->to);
+    run.flights_free = calloc(run.flights_room, sizeof(*run.flights_free));
+    for (uint32_t i = 0; i < run.flights_room; i++)
+        run.flights_free[i] = i;
+    run.place_requests = calloc(o->connections, sizeof(*run.place_requests));
+    run.wires = wires_make(&run);
+    if (!run.wires)
         return 2;
-    }
     rc = run_loop(&run);
     if (rc == 0 && o->truth)
         rc = truth_write(&run);
     if (rc == 0)
         report(&run);
-    for (uint32_t i = 0; i < o->connections; i++)
-        if (run.clients[i])
-            client_close(run.clients[i]);
+    run.wires->ops->destroy(run.wires);
+    free(run.place_requests);
     for (uint64_t i = 0; i < run.passes_count; i++)
         free(run.passes[i].fates);
     free(run.passes);
     free(run.retries);
     free(run.flights);
+    free(run.flights_free);
     free(run.body);
     free(run.packed);
     ZSTD_freeCCtx(run.zstd);

@@ -60,4 +60,5 @@ def grpc_zstd_on_one_lcore():
     check("grpc", "zstd", 1)
 
 
-run_story(grpc_on_four_lcores, http_gzip_on_four_lcores, grpc_zstd_on_one_lcore)
+if __name__ == "__main__":
+    run_story(grpc_on_four_lcores, http_gzip_on_four_lcores, grpc_zstd_on_one_lcore)
