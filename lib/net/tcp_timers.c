@@ -53,10 +53,23 @@ static void mss_lower(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
     }
 }
 
+// The next hop of what we opened may have another Ethernet address by now, so that nothing of ours reaches it. (A peer's
+// that opened follows its segments.)
+static void next_hop_renew(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
+{
+    const struct tr_conn *public = &conn->public;
+    uint8_t mac[6];
+
+    if (public->active &&
+        tr_neighbour_find(tcp->stack, &public->local_ip, &public->peer_ip, mac) == TR_NEIGHBOUR_KNOWN)
+        tr_path_mac_set(&conn->path, mac);
+}
+
 static void timed_out(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
     tr_tcp_counted(tcp, timeouts);
     tr_rtt_timed_out(&conn->rtt);
+    next_hop_renew(tcp, conn);
     mss_lower(tcp, conn);
     if (conn->mode == TR_MODE_LOSS) {
         conn->congestion.cwnd_bytes = conn->mss_bytes; // ssthresh knows already (RFC 5681 3.1)

@@ -117,6 +117,7 @@ static int probe(struct opening *o)
     int rc = 0;
 
     snprintf(device->name, sizeof(device->name), "%.*s", (int)strcspn(o->options->device, ","), o->options->device);
+    tr_dpdk_memif_stale_remove(o->options->device);
     tr_dpdk_fds_read(&o->fds_before);
     if (!tr_dpdk_is_pci(o->options->device)) // EAL has probed PCI when it started
         rc = rte_eal_hotplug_add("vdev", device->name, arguments ? arguments + 1 : "");
@@ -284,11 +285,11 @@ static int start(struct opening *o)
 {
     struct tr_dpdk_device *device = o->device;
     struct rte_ether_addr mac;
-    char role[16] = "client";
     int rc;
 
-    device->reconnects = o->driver->guarded && (!tr_dpdk_argument(o->options->device, "role", role, sizeof(role)) ||
-                                                strcmp(role, "server") != 0);
+    device->reconnects = o->driver->guarded && tr_dpdk_memif_is_client(o->options->device);
+    if (device->reconnects) // each try that fails would be an error
+        rte_log_set_level_pattern("pmd.net.memif", RTE_LOG_CRIT);
     rc = rte_eth_dev_start(device->port);
     if (rc < 0 && !device->reconnects)
         return refused(o, rc, "start");

@@ -29,6 +29,11 @@ const struct tr_dpdk_driver *tr_dpdk_driver_find(const char *device);
 // The value of `key=` in a device's arguments. Returns false: there is none, or it is too long.
 bool tr_dpdk_argument(const char *device, const char *key, char *value, size_t size);
 
+// memif: "client" is what it is unless its arguments say otherwise.
+bool tr_dpdk_memif_is_client(const char *device);
+// A server that was killed leaves its socket behind, which the next one can't bind: remove it if nobody listens there.
+void tr_dpdk_memif_stale_remove(const char *device);
+
 // The MTU of a network interface of this namespace, 0: there is no such.
 uint32_t tr_dpdk_interface_mtu(const char *name);
 

@@ -253,6 +253,11 @@ static void end_open(struct wire *wire, uint32_t number, const struct tr_stack_o
         fail_msg("%s", error.text);
 }
 
+static void lost(struct wire *wire, uint32_t from, const struct wire_segment *segment, struct wire_fate *fate)
+{
+    fate->drop = true;
+}
+
 struct wire *wire_open(const struct tr_stack_options *zero, const struct tr_stack_options *one)
 {
     struct tr_stack_options defaults[2] = {wire_options(0, false), wire_options(1, false)};
@@ -265,6 +270,17 @@ struct wire *wire_open(const struct tr_stack_options *zero, const struct tr_stac
     end_open(wire, 1, one ? one : &defaults[1]);
     wire->ipv6 = !tr_ip_is_v4(&wire->ends[1].ip);
     return wire;
+}
+
+void wire_replace(struct wire *wire, uint32_t number, const struct tr_stack_options *options)
+{
+    struct wire_end *end = &wire->ends[number];
+    void (*hook)(struct wire *, uint32_t, const struct wire_segment *, struct wire_fate *) = wire->hook;
+
+    wire->hook = lost;
+    tr_stack_destroy(end->stack, wire->now);
+    wire->hook = hook;
+    end_open(wire, number, options);
 }
 
 void wire_close(struct wire *wire)

@@ -107,6 +107,8 @@ struct tr_stack_options wire_options(uint32_t end, bool ipv6);
 // NULL: defaults for end 1 and for end 0. To have no stack at an end, give options with mtu_bytes 0.
 struct wire *wire_open(const struct tr_stack_options *zero, const struct tr_stack_options *one);
 void wire_close(struct wire *wire);
+// An end is gone without a word, and another host is in its place.
+void wire_replace(struct wire *wire, uint32_t number, const struct tr_stack_options *options);
 
 // Turn both ends until that time, from event to event.
 void wire_run(struct wire *wire, uint64_t until_ns);

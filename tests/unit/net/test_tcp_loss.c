@@ -218,6 +218,24 @@ static void one_direction_at_a_thousandth_loss_is_quick(void **state)
     wire_close(wire);
 }
 
+// The host behind an address is replaced: its announcement tells where it is, and it resets what it does not know.
+static void a_next_hop_that_moved_is_found_again(void **state)
+{
+    struct wire *wire = wire_open(NULL, NULL);
+    struct wire_conn *conn = wire_connected(wire);
+    struct tr_stack_options other = wire_options(1, false);
+
+    other.mac[5] ^= 0x55;
+    wire_replace(wire, 1, &other);
+    tr_stack_announce(wire->ends[1].stack, wire->now);
+    wire_run_for(wire, 10 * TR_MS);
+    wire_send(conn, 5000);
+    wire_run_for(wire, 2 * TR_S);
+    assert_true(conn->closed);
+    assert_int_equal(conn->end, TR_CONN_RESET);
+    wire_close(wire);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +247,7 @@ int main(void)
         cmocka_unit_test(without_sack_three_duplicates_do),
         cmocka_unit_test(lost_acks_cost_nothing),
         cmocka_unit_test(a_path_that_swallows_large_segments_is_found_out),
+        cmocka_unit_test(a_next_hop_that_moved_is_found_again),
         cmocka_unit_test(one_direction_at_a_thousandth_loss_is_quick),
     };
 
