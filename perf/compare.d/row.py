@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One row: a subject between generator and receiver, warmed up, measured over a window, and held against the truth."""
+import contextlib
 import os
 import shutil
 import tempfile
@@ -17,12 +18,22 @@ def measure(subject, plan):
     """The row, as a dict. A subject that can't be measured is a row that is not valid, with the reason."""
     row = {"name": subject.name, "cpu_s_per_mspan": None, "spans_per_s": None, "bytes_per_buffered_span": None,
            "valid": False, "reasons": []}
-    folder = tempfile.mkdtemp(prefix=f"tailrace-compare.{os.getpid()}.")
     try:
-        with Group() as group:
+        with session(subject, plan) as (group, folder):
             one(subject, plan, group, folder, row)
     except (Failed, OSError) as e:
         row["reasons"].append(str(e))
+    row["valid"] = not row["reasons"]
+    return row
+
+
+@contextlib.contextmanager
+def session(subject, plan):
+    """A group of processes and a folder of theirs, which both end here. Logs and configs are kept if that is wished."""
+    folder = tempfile.mkdtemp(prefix=f"tailrace-compare.{os.getpid()}.")
+    try:
+        with Group() as group:
+            yield group, folder
     finally:
         subject.clean()
         if plan.keep:
@@ -31,8 +42,6 @@ def measure(subject, plan):
                 if name.endswith((".log", ".yaml")):
                     shutil.copy(os.path.join(folder, name), os.path.join(plan.keep, f"{subject.name}.{name}"))
         shutil.rmtree(folder)
-    row["valid"] = not row["reasons"]
-    return row
 
 
 def begin(subject, plan, group, folder, seconds):
@@ -142,16 +151,11 @@ def journal_bytes(rate, room):
 
 def journal_rate(subject, plan):
     """Bytes a second that reach the journal, by a short trial."""
-    folder = tempfile.mkdtemp(prefix=f"tailrace-compare.{os.getpid()}.")
-    try:
-        with Group() as group:
-            _, generator = begin(subject, plan, group, folder, plan.trial_s)
-            before, first = generator.until(plan.trial_s / 2), subject.mark()
-            after, last = generator.until(plan.trial_s - 1), subject.mark()
-            if not before or not after:
-                raise Failed("the trial's load ended early")
-            name = "tailrace_journal_bytes_committed_total"
-            return (last[name] - first[name]) / max(after["seconds"] - before["seconds"], 1)
-    finally:
-        subject.clean()
-        shutil.rmtree(folder)
+    name = "tailrace_journal_bytes_committed_total"
+    with session(subject, plan) as (group, folder):
+        _, generator = begin(subject, plan, group, folder, plan.trial_s)
+        before, first = generator.until(plan.trial_s / 2), subject.mark()
+        after, last = generator.until(plan.trial_s - 1), subject.mark()
+        if not before or not after:
+            raise Failed("the trial's load ended early")
+        return (last[name] - first[name]) / max(after["seconds"] - before["seconds"], 1)
