@@ -56,6 +56,8 @@ static uint32_t mtu_wanted(const struct tr_dpdk_device_options *options, const s
         mtu = tr_dpdk_interface_mtu(interface);
     if (!mtu)
         mtu = 1500;
+    if (driver->sleep == TR_SLEEP_AF_PACKET)
+        most = TR_MAX(tr_dpdk_ring_frame(options->device, mtu), 2 * TR_DPDK_RING_HEADERS) - TR_DPDK_RING_HEADERS;
     if (driver->mtu_bytes_max)
         most = driver->mtu_bytes_max;
     if (driver->room_bytes_max)
@@ -67,13 +69,10 @@ static uint32_t mtu_wanted(const struct tr_dpdk_device_options *options, const s
 static uint32_t room_of(const struct tr_dpdk_device_options *options, const struct tr_dpdk_driver *driver, uint32_t mtu)
 {
     uint32_t room = mtu + TR_DPDK_FRAME_EXTRA + driver->room_lost_bytes;
-    char text[16];
 
     // The driver copies from frames of a ring, and wants room for the whole of one.
     if (driver->sleep == TR_SLEEP_AF_PACKET)
-        room = TR_MAX(room, tr_dpdk_argument(options->device, "framesz", text, sizeof(text))
-                                ? (uint32_t)strtoul(text, NULL, 10)
-                                : 2048u);
+        room = TR_MAX(room, tr_dpdk_ring_frame(options->device, mtu));
     room = TR_MAX(TR_ALIGN_UP(room, 64u), 2048u) + RTE_PKTMBUF_HEADROOM;
     return driver->room_bytes_max ? TR_MIN(room, driver->room_bytes_max) : room;
 }
@@ -109,18 +108,31 @@ static int refused(struct opening *o, int rc, const char *what)
                         rc ? rte_strerror(-rc) : "refused");
 }
 
+// What the driver is given behind the device's name.
+static void arguments_write(const struct opening *o, char *text, size_t size)
+{
+    const char *given = strchr(o->options->device, ',');
+    uint32_t frame = tr_dpdk_ring_frame(o->options->device, mtu_wanted(o->options, o->driver));
+
+    snprintf(text, size, "%s", given ? given + 1 : "");
+    if (o->driver->sleep == TR_SLEEP_AF_PACKET && !strstr(text, "frame") && !strstr(text, "blocksz="))
+        snprintf(text + strlen(text), size - strlen(text), ",blocksz=%u,framesz=%u,framecnt=%u", TR_MAX(frame, 4096u),
+                 frame, TR_ALIGN_UP(o->options->rx_descriptors * 4, 2u)); // the ring takes the place of descriptors
+}
+
 static int probe(struct opening *o)
 {
-    const char *arguments = strchr(o->options->device, ',');
     struct tr_dpdk_device *device = o->device;
     struct rte_eth_dev_info *info = &o->info;
+    char arguments[1024];
     int rc = 0;
 
     snprintf(device->name, sizeof(device->name), "%.*s", (int)strcspn(o->options->device, ","), o->options->device);
     tr_dpdk_memif_stale_remove(o->options->device);
+    arguments_write(o, arguments, sizeof(arguments));
     tr_dpdk_fds_read(&o->fds_before);
     if (!tr_dpdk_is_pci(o->options->device)) // EAL has probed PCI when it started
-        rc = rte_eal_hotplug_add("vdev", device->name, arguments ? arguments + 1 : "");
+        rc = rte_eal_hotplug_add("vdev", device->name, arguments);
     if (rc < 0)
         return refused(o, rc, "no such device, or its driver is not installed, or it refuses the arguments");
     rc = rte_eth_dev_get_port_by_name(device->name, &device->port);

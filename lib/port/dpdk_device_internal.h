@@ -7,6 +7,8 @@
 
 #include "port/dpdk_device.h"
 
+#define TR_DPDK_RING_HEADERS 128 // in front of a packet in a frame of net_af_packet's ring, at most
+
 enum tr_dpdk_sleep_kind { TR_SLEEP_NONE, TR_SLEEP_AF_XDP, TR_SLEEP_AF_PACKET, TR_SLEEP_TUN };
 
 struct tr_dpdk_driver {
@@ -33,6 +35,9 @@ bool tr_dpdk_argument(const char *device, const char *key, char *value, size_t s
 bool tr_dpdk_memif_is_client(const char *device);
 // A server that was killed leaves its socket behind, which the next one can't bind: remove it if nobody listens there.
 void tr_dpdk_memif_stale_remove(const char *device);
+// net_af_packet: bytes of a frame of its ring, headers of the kernel's included: framesz= of its arguments, or what an
+// MTU needs.
+uint32_t tr_dpdk_ring_frame(const char *device, uint32_t mtu_bytes);
 
 // The MTU of a network interface of this namespace, 0: there is no such.
 uint32_t tr_dpdk_interface_mtu(const char *name);

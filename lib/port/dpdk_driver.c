@@ -71,6 +71,15 @@ bool tr_dpdk_argument(const char *device, const char *key, char *value, size_t s
     return false;
 }
 
+uint32_t tr_dpdk_ring_frame(const char *device, uint32_t mtu_bytes)
+{
+    char text[16];
+
+    if (tr_dpdk_argument(device, "framesz", text, sizeof(text)))
+        return (uint32_t)strtoul(text, NULL, 10);
+    return mtu_bytes + TR_DPDK_RING_HEADERS <= 2048 ? 2048 : mtu_bytes + TR_DPDK_RING_HEADERS <= 4096 ? 4096 : 16384;
+}
+
 uint32_t tr_dpdk_interface_mtu(const char *name)
 {
     struct ifreq request = {0};
