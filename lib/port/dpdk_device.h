@@ -52,6 +52,7 @@ struct tr_dpdk_device {
     uint32_t links;     // times that the link came up; stored by the watch, read by lcores
     bool link;          // same
     bool watched;
+    uint32_t looks_down; // of the watch, without a link
     bool reconnects;    // memif's client: tr_dpdk_device_reconnect() after its server went
     struct tr_dpdk_guard *guard; // NULL: the device goes away under nobody's hands
     struct rte_mempool *rx_pool, *tx_pool; // the same, unless frames are larger than rx buffers
@@ -69,8 +70,8 @@ int tr_dpdk_device_open(struct tr_dpdk_device **device, const struct tr_dpdk_dev
 // Stop it, give everything back, and take a virtual device away. NULL is allowed.
 void tr_dpdk_device_close(struct tr_dpdk_device *device);
 
-// Look at the link ten times a second, on EAL's interrupt thread: count when it comes up (`links`), and let a memif
-// client connect again. Until the device is closed.
+// Look at the link ten times a second, on EAL's interrupt thread: count when it comes up (`links`), and twice a second
+// let a memif client try to connect. Until the device is closed.
 int tr_dpdk_device_watch(struct tr_dpdk_device *device, struct tr_error *error);
 void tr_dpdk_device_unwatch(struct tr_dpdk_device *device);
 

@@ -29,13 +29,18 @@ bool tr_dpdk_device_reconnect(struct tr_dpdk_device *device)
     return tr_dpdk_device_link(device);
 }
 
-#define WATCH_US 100000
+#define WATCH_US        100000
+#define RECONNECT_LOOKS 5
 
 static void watch(void *argument)
 {
     struct tr_dpdk_device *device = argument;
-    bool link = tr_dpdk_device_reconnect(device);
+    bool link = tr_dpdk_device_link(device);
 
+    // A handshake takes a few milliseconds: what is under way is not broken off.
+    device->looks_down = link ? 0 : device->looks_down + 1;
+    if (device->looks_down && device->looks_down % RECONNECT_LOOKS == 0)
+        link = tr_dpdk_device_reconnect(device);
     if (link && !device->link)
         tr_store_release(&device->links, device->links + 1);
     tr_store_relaxed(&device->link, link);

@@ -56,9 +56,9 @@ struct tr_dpdk_port_options {
                        "at a large MTU where the device can scatter."),                                      \
         TR_OPTION_BOOL(S, m.busy_poll, "busy_poll", "false", 0,                                              \
                        "dpdk: lcores never sleep. Saves the microseconds of waking up for a core each."),    \
-        TR_OPTION_DURATION(S, m.nap_max_ns, "nap_max", "500us", 10 * TR_US, 100 * TR_MS, 0,                  \
+        TR_OPTION_DURATION(S, m.nap_max_ns, "nap_max", "1ms", 10 * TR_US, 100 * TR_MS, 0,                  \
                            "dpdk: how long an idle lcore sleeps between two looks at a device that can't wake it " \
-                           "(memif). Half a millisecond costs about a hundredth of a core."),                \
+                           "(memif). A millisecond costs about a hundredth of a core."),                \
         TR_OPTION_STRUCT(S, m.tcp, "tcp", &tr_tcp_option_table, 0, "dpdk: limits of TCP.")
 
 // The same, read. Addresses and ports are the stack's.

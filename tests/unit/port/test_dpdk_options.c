@@ -158,7 +158,7 @@ static void the_rows_have_good_defaults_and_bounds(void **state)
     assert_int_equal(tr_options_parse(&table, "{}", 2, &doc, &error), 0);
     f = tr_options_struct(doc);
     assert_int_equal(f->options.tcp.window_bytes, TR_MIB);
-    assert_int_equal(f->options.nap_max_ns, 500 * TR_US);
+    assert_int_equal(f->options.nap_max_ns, TR_MS);
     assert_int_equal(f->options.mtu_bytes, 0);
     tr_options_free(doc);
     for (size_t i = 0; i < TR_NELEMS(bad); i++) {
