@@ -31,12 +31,14 @@ void tr_tcp_undo_note(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
     conn->undo_segments = 0;
 }
 
-static void recovery_begin(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
+void tr_tcp_recovery_begin(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
     tr_tcp_undo_note(tcp, conn);
     conn->mode = TR_MODE_RECOVERY;
     conn->recover = conn->snd_max;
     conn->scoreboard.retransmitted = conn->snd_una;
+    conn->again_seq = conn->snd_una;
+    conn->again_max = conn->snd_max;
     conn->is |= TR_IS_FIRST_LOST;
     conn->is &= ~(uint32_t)TR_IS_PROBED;
     tr_congestion_lost(&conn->congestion, conn->snd_max - conn->snd_una, conn->mss_bytes, tr_tcp_now(tcp));
@@ -58,6 +60,7 @@ static void undo(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
     tr_congestion_undo(&conn->congestion, conn->undo_cwnd_bytes, conn->undo_ssthresh_bytes);
     recovery_end(conn);
+    tr_tcp_rearm(tcp, conn);
     tr_tcp_counted(tcp, undone);
 }
 
@@ -134,6 +137,8 @@ static void advance(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct t
         conn->dupacks -= (uint8_t)TR_MIN(conn->dupacks, acked / tr_tcp_payload_max(conn));
         conn->is |= TR_IS_FIRST_LOST;
         tr_tcp_want(conn, TR_DUE_OUTPUT);
+    } else if (conn->mode == TR_MODE_RECOVERY) {
+        conn->is &= ~(uint32_t)TR_IS_PROBED; // it goes on: the next silence is another
     } else if (conn->mode == TR_MODE_OPEN) {
         conn->dupacks = 0;
         conn->recover = conn->snd_una;
@@ -153,6 +158,25 @@ static bool is_duplicate(const struct tr_tcp_conn *conn, const struct tr_segment
            (uint32_t)segment->window << conn->snd_scale == conn->snd_window_bytes;
 }
 
+// The first hole was sent again, and what was sent after that has come: then it was lost again. Without this a timeout
+// would be all there is, 200 ms and more where a round trip may be less than one. RFC 8985 tells by time, for every
+// segment; this looks at the first hole alone, and at what is new: a hole that becomes the first is given until then.
+static void lost_again(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
+{
+    const struct tr_scoreboard *scoreboard = &conn->scoreboard;
+
+    if (!scoreboard->count || conn->is & TR_IS_FIRST_LOST || !tr_seq_lt(conn->snd_una, scoreboard->retransmitted))
+        return;
+    if (conn->again_seq != conn->snd_una) {
+        conn->again_seq = conn->snd_una;
+        conn->again_max = conn->snd_max;
+    } else if (tr_seq_lt(conn->again_max + 2u * tr_tcp_payload_max(conn), scoreboard->ranges[scoreboard->count - 1].end)) {
+        conn->again_max = conn->snd_max;
+        conn->is |= TR_IS_FIRST_LOST;
+        tr_tcp_want(conn, TR_DUE_OUTPUT);
+    }
+}
+
 static void losses(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment, uint32_t sacked)
 {
     if (is_duplicate(conn, segment, sacked)) {
@@ -163,7 +187,9 @@ static void losses(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr
     }
     if (conn->mode == TR_MODE_OPEN && conn->snd_una != conn->snd_max &&
         (conn->dupacks >= 3 || tr_scoreboard_lost(&conn->scoreboard, conn->snd_una, conn->mss_bytes)))
-        recovery_begin(tcp, conn);
+        tr_tcp_recovery_begin(tcp, conn);
+    else if (conn->mode == TR_MODE_RECOVERY)
+        lost_again(tcp, conn);
 }
 
 static void window_update(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment)

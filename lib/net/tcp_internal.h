@@ -47,6 +47,7 @@
 #define TR_TCP_MSS_DEFAULT_V6  1220
 #define TR_TCP_DELAY_NS        (10 * TR_MS)    // of an ACK that may wait; RFC 9293 allows 500 ms
 #define TR_TCP_PROBE_LEAST_NS  (10 * TR_MS)    // of a tail-loss probe
+#define TR_TCP_REORDER_NS      (4 * TR_MS)     // what is behind a hole may be late, not lost: so long at least
 #define TR_TCP_PEER_DELAY_NS   (40 * TR_MS)    // how long a peer may hold back the ACK of a single segment
 #define TR_TCP_SYN_NS          (1 * TR_S)      // RFC 6298 2.1
 #define TR_TCP_SYN_GIVE_UP_NS  (180 * TR_S)    // RFC 9293 3.8.3: three minutes at least
@@ -171,6 +172,7 @@ struct tr_tcp_conn {
     uint64_t progress_ns; // when snd_una moved last, or the first byte was queued
 
     // Losses and holes.
+    uint32_t again_seq, again_max; // the hole that was sent again first, and snd_max at that time
     uint32_t probe_seq, probe_timestamp;
     uint32_t undo_cwnd_bytes, undo_ssthresh_bytes, undo_timestamp, undo_segments;
     uint32_t iss, irs;
@@ -320,6 +322,7 @@ bool tr_tcp_establish(struct tr_tcp *tcp, struct tr_tcp_conn *conn);
 bool tr_tcp_ack(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment);
 // A loss is about to change the congestion window: remember it, should there have been none.
 void tr_tcp_undo_note(struct tr_tcp *tcp, struct tr_tcp_conn *conn);
+void tr_tcp_recovery_begin(struct tr_tcp *tcp, struct tr_tcp_conn *conn);
 // Bytes believed in flight.
 uint32_t tr_tcp_pipe(const struct tr_tcp_conn *conn);
 

@@ -16,10 +16,15 @@ static uint32_t payload_now(const struct tr_tcp_conn *conn)
     return tr_tcp_payload_max(conn) - tr_tcp_sack_bytes(conn);
 }
 
-// When an ACK may be had at the latest, or the tail is asked for (RFC 8985 7.2).
+// When an ACK may be had at the latest, or the tail is asked for (RFC 8985 7.2). Behind a hole the peer answers at once,
+// and too few segments to tell a loss by their number tell it by their silence (6.2, step 5).
 static uint64_t probe_ns(const struct tr_tcp_conn *conn)
 {
-    uint64_t wait = TR_MAX(2 * conn->rtt.srtt_ns, TR_TCP_PROBE_LEAST_NS);
+    uint64_t wait;
+
+    if (conn->scoreboard.count || conn->mode == TR_MODE_RECOVERY)
+        return TR_MAX(2 * conn->rtt.srtt_ns, TR_TCP_REORDER_NS);
+    wait = TR_MAX(2 * conn->rtt.srtt_ns, TR_TCP_PROBE_LEAST_NS);
 
     if (conn->snd_max - conn->snd_una <= conn->mss_bytes)
         wait += TR_TCP_PEER_DELAY_NS;
@@ -39,8 +44,8 @@ void tr_tcp_rearm(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
     }
     timeout = tr_rtt_timeout(&conn->rtt);
     conn->timer_kind = TR_TIMER_RETRANSMIT;
-    if (conn->mode == TR_MODE_OPEN && !(conn->is & TR_IS_PROBED) && conn->rtt.srtt_ns && !conn->rtt.backoff &&
-        !conn->scoreboard.count && probe_ns(conn) < timeout) {
+    if (conn->mode != TR_MODE_LOSS && !(conn->is & TR_IS_PROBED) && conn->rtt.srtt_ns && !conn->rtt.backoff &&
+        probe_ns(conn) < timeout) {
         conn->timer_kind = TR_TIMER_PROBE;
         timeout = probe_ns(conn);
     }

@@ -56,12 +56,15 @@ uint32_t tr_tcp_window_target(const struct tr_tcp *tcp, const struct tr_tcp_conn
 // rounding to the scale is towards what was promised.
 static uint16_t window_announce(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
-    uint32_t open = conn->rcv_edge - conn->rcv_next, target, window;
+    uint32_t open = conn->rcv_edge - conn->rcv_next, window;
     uint32_t unit = 1u << conn->rcv_scale;
 
-    target = conn->is & TR_IS_PAUSED ? 0 : tr_tcp_window_target(tcp, conn);
-    if ((int32_t)(target - open) >= (int32_t)TR_MIN(tr_tcp_window_target(tcp, conn) / 2, tr_tcp_payload_max(conn)))
-        open = target;
+    if (!(conn->is & TR_IS_PAUSED)) {
+        uint32_t target = tr_tcp_window_target(tcp, conn);
+
+        if ((int32_t)(target - open) >= (int32_t)TR_MIN(target / 2, tr_tcp_payload_max(conn)))
+            open = target;
+    }
     window = TR_MIN((open + unit - 1) >> conn->rcv_scale, UINT16_MAX);
     conn->rcv_edge = tr_seq_max(conn->rcv_edge, conn->rcv_next + (window << conn->rcv_scale));
     return (uint16_t)window;

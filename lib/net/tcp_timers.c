@@ -88,7 +88,8 @@ static void timed_out(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
     tr_tcp_want(conn, TR_DUE_OUTPUT);
 }
 
-// One segment more than the congestion window has: new if there is some, else the last once again.
+// There was silence. Behind a hole: then what is first was lost, or lost again, or its ACK. Else one segment more than the
+// congestion window has: new if there is some, else the last once again.
 static void probe_tail(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
     uint32_t window = conn->snd_una + conn->snd_window_bytes - conn->snd_max, full = tr_tcp_payload_max(conn);
@@ -96,7 +97,16 @@ static void probe_tail(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
                          ? conn->snd_end - conn->snd_max
                          : 0;
 
+    if (conn->mode == TR_MODE_OPEN && conn->scoreboard.count)
+        tr_tcp_recovery_begin(tcp, conn);
     conn->is |= TR_IS_PROBED;
+    conn->probe_seq = conn->snd_max;
+    if (conn->mode == TR_MODE_RECOVERY) {
+        conn->is |= TR_IS_FIRST_LOST;
+        tr_tcp_want(conn, TR_DUE_OUTPUT);
+        tr_tcp_rearm(tcp, conn);
+        return;
+    }
     conn->probe_timestamp = tr_tcp_timestamp(tcp, conn->ts_offset);
     fresh = TR_MIN(fresh, full - tr_tcp_sack_bytes(conn));
     if (fresh && (int32_t)window >= (int32_t)fresh) {
@@ -116,11 +126,11 @@ static void probe_tail(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 // As much as the window lets through, and a byte if it is shut; without data, FIN.
 static void probe_window(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
-    uint32_t data = tr_seq_lt(conn->snd_next, conn->snd_end) ? conn->snd_end - conn->snd_next : 0;
+    uint32_t data = tr_seq_lt(conn->snd_una, conn->snd_end) ? conn->snd_end - conn->snd_una : 0;
     uint32_t bytes = TR_MIN(data, TR_MIN(TR_MAX(conn->snd_window_bytes, 1), tr_tcp_payload_max(conn) - 40));
 
     tr_tcp_counted(tcp, zero_probes);
-    if (tr_tcp_send_range(tcp, conn, conn->snd_next, bytes, !data) && conn->snd_window_bytes) {
+    if (tr_tcp_send_range(tcp, conn, conn->snd_una, bytes, !data) && conn->snd_window_bytes) {
         conn->snd_next = conn->snd_una + bytes + !data;
         tr_tcp_rearm(tcp, conn);
         return;
