@@ -212,6 +212,29 @@ def browsers_may_send_from_allowed_origins():
             assert "access-control-allow-origin" not in headers, headers
 
 
+def metrics_and_logs_pass_through_untouched():
+    body = otlp.put(1, otlp.put(1, otlp.attribute(1, "service.name", "shop")) + otlp.put(2, b"\x12\x03abc"))
+    with Sink() as sink, Daemon(extra="other_signals: forward", backends=f"""
+  - {{name: all, kind: otlp_http, endpoint: '{sink.endpoint}', signals: [traces, metrics, logs]}}
+  - {{name: traces, kind: otlp_http, endpoint: '{sink.endpoint}/only'}}""") as d:
+        for signal, service in (("metrics", "metrics.v1.MetricsService"), ("logs", "logs.v1.LogsService")):
+            request = urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/{signal}", gzip.compress(body),
+                                             {"content-type": PROTOBUF, "content-encoding": "gzip"})
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                assert (answer.status, answer.read()) == (200, b"")
+            with grpc.insecure_channel(f"127.0.0.1:{d.port}") as channel:
+                assert channel.unary_unary(f"/opentelemetry.proto.collector.{service}/Export")(body, timeout=20) == b""
+        wait_for(lambda: len(sink.bodies) == 4, "all of them")
+        assert sorted(path for path, _, _ in sink.bodies) == ["/v1/logs"] * 2 + ["/v1/metrics"] * 2
+        assert all(got == body for _, _, got in sink.bodies)
+        d.audit()
+    with Daemon(extra="other_signals: accept") as d:
+        request = urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/logs", body, {"content-type": PROTOBUF})
+        assert urllib.request.urlopen(request, timeout=20).status == 200
+        counts = {s["labels"]["fate"]: s["value"] for s in d.tailctl("stats", "opaque")["stats"]}
+        assert counts == {"forwarded": 0, "accepted": 1}, counts
+
+
 def h2spec_has_nothing_to_say():
     h2spec = os.environ.get("H2SPEC") or shutil.which("h2spec")
     if not h2spec:
@@ -229,4 +252,4 @@ run_story(compression_none_and_gzip_and_more, a_size_limit_before_and_after_deco
           success_leaves_partial_success_unset, what_is_rejected_is_told, errors_are_a_status_in_the_request_s_content_type,
           overload_says_when_to_come_back, json_by_its_mapping, what_nobody_knows_yet_is_passed_on,
           requests_are_answered_each_by_itself, every_address_takes_every_protocol,
-          browsers_may_send_from_allowed_origins, h2spec_has_nothing_to_say)
+          browsers_may_send_from_allowed_origins, metrics_and_logs_pass_through_untouched, h2spec_has_nothing_to_say)

@@ -351,6 +351,28 @@ static void what_a_client_that_has_gone_did_not_end_is_over(void **state)
 }
 
 // A few bytes of HPACK that stand for a long list.
+static void a_grpc_timeout_ends_what_did_not_come(void **state)
+{
+    static const char *const values[] = {"100m", "100000u", "99999999n", "1S"};
+
+    for (size_t i = 0; i < TR_NELEMS(values); i++) {
+        struct call *call = call_begin(EXPORT, 1000, "grpc-timeout", values[i]), *odd;
+
+        call->bytes = 500;
+        call->hold = true;
+        exchange();
+        fake_poll(&fake, 50 * TR_MS);
+        exchange();
+        assert_string_equal(call->grpc_status, "");
+        fake_poll(&fake, 1200 * TR_MS);
+        exchange();
+        assert_string_equal(call->grpc_status, "4");
+        odd = call_begin(EXPORT, 10, "grpc-timeout", "soon"); // is none
+        exchange();
+        assert_string_equal(odd->grpc_status, "0");
+    }
+}
+
 static struct call *plain_begin(const char *path, size_t bytes, bool hold)
 {
     struct call *call = &calls[calls_count++];
@@ -449,6 +471,7 @@ int main(void)
         TEST(rapid_resets_end),
         TEST(half_bodies_do_not_stop_a_whole_one),
         TEST(what_a_client_that_has_gone_did_not_end_is_over),
+        TEST(a_grpc_timeout_ends_what_did_not_come),
         TEST(what_is_not_for_the_sink_is_answered_at_its_end),
         TEST(a_header_list_has_a_bound),
         TEST(a_reset_while_the_sink_has_it_is_survived),
