@@ -7,11 +7,10 @@
 // (1,000,000) are live at once. What is measured begins when the table has filled and the first are being decided.
 //
 // memcpy and journal read bodies that were made 4,096 bodies (150 MB) ago, out of memory, as what a NIC wrote into a
-// large pool is. Each writes into a ring of its own, of the same size, in huge pages where the kernel gives them:
+// large pool is. Each writes into a ring of its own, far larger than the caches, in huge pages where the kernel gives them:
 // memory's where transparent_hugepage/enabled is not never, the journal's where shmem_enabled is not.
 #include <getopt.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "base/hash.h"
@@ -216,7 +215,7 @@ int main(int argc, char **argv)
     struct tr_address peer = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
     static uint8_t arrived[AHEAD][64 * 1024];
     struct tr_lcore *lcore;
-    uint64_t step_ns = TR_US, fill, at = 0, bytes = 0;
+    uint64_t step_ns = TR_US, fill, at = 0, bytes = 0, copy_bytes;
     uint8_t *copy;
     bool json = false;
     int option;
@@ -243,7 +242,8 @@ int main(int argc, char **argv)
         body_make(&bodies[i], &random);
     fill = traces * TRACE_SPANS / BATCH; // bodies until `traces` are live
     lcore = lcore_make(traces, directory, fill * step_ns);
-    copy = tr_pages_map(lcore->journal.ring.bytes, -1, true);
+    copy_bytes = TR_MIN(lcore->journal.ring.bytes, TR_GIB);
+    copy = tr_pages_map(copy_bytes, -1, true);
     if (!copy)
         return 1;
     for (uint64_t n = 0; n < fill * 5 / 4 + spans / BATCH; n += AHEAD) {
@@ -260,7 +260,7 @@ int main(int argc, char **argv)
 
             memcpy(copy + at, arrived[k], length);
             at += length;
-            at = at + sizeof(*arrived) > lcore->journal.ring.bytes ? 0 : at;
+            at = at + sizeof(*arrived) > copy_bytes ? 0 : at;
         }
         cost[MEMCPY] += counts ? clock_ns() - t[0] : 0;
         for (uint64_t k = 0; k < AHEAD; k++) {
