@@ -70,7 +70,8 @@ static bool was_spurious(struct tr_tcp_conn *conn, const struct tr_segment *segm
 {
     if (!(conn->is & TR_IS_UNDO))
         return false;
-    if (acked && conn->undo_segments && segment->options.has_timestamp && conn->is & TR_IS_TIMESTAMPED &&
+    // With a D-SACK it is the ACK of an earlier one that was lost, and the echo is of what had come then (RFC 3522 3.2).
+    if (acked && !duplicate && conn->undo_segments && segment->options.has_timestamp && conn->is & TR_IS_TIMESTAMPED &&
         tr_seq_lt(segment->options.timestamp_echo, conn->undo_timestamp))
         return true;
     if (duplicate && conn->undo_segments && !--conn->undo_segments)
@@ -78,7 +79,7 @@ static bool was_spurious(struct tr_tcp_conn *conn, const struct tr_segment *segm
     return false;
 }
 
-static void measure(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment)
+static void measure(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment, bool duplicate)
 {
     uint64_t now = tr_tcp_now(tcp);
 
@@ -87,6 +88,9 @@ static void measure(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct t
             return;
         conn->is &= ~(uint32_t)TR_IS_TIMED;
         tr_rtt_sample(&conn->rtt, TR_MAX(now - conn->rtt_ns, 1));
+    } else if (conn->rtt.backoff && duplicate) {
+        // All was there, its ACK was lost: the echo is as old as that. It tells no round trip, but that the path is open.
+        conn->rtt.backoff = 0;
     } else if (conn->rtt.backoff && segment->options.has_timestamp && conn->is & TR_IS_TIMESTAMPED) {
         // What is in flight was sent again; the echo tells which sending is answered (RFC 7323 4.1).
         uint32_t ms = tr_tcp_timestamp(tcp, conn->ts_offset) - segment->options.timestamp_echo;
@@ -115,13 +119,13 @@ static uint32_t text_acked(const struct tr_tcp_conn *conn, uint32_t ack)
     return tr_seq_lt(from, to) ? to - from : 0;
 }
 
-static void advance(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment)
+static void advance(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment, bool duplicate)
 {
     uint32_t acked = segment->ack - conn->snd_una, text = text_acked(conn, segment->ack);
 
     conn->public.bytes_out += text;
     tr_count(&tcp->stack->tcp_counters.bytes_out, text);
-    measure(tcp, conn, segment);
+    measure(tcp, conn, segment, duplicate);
     if (conn->mode != TR_MODE_RECOVERY && conn->is & TR_IS_LIMITED)
         tr_congestion_acked(&conn->congestion, acked, conn->mss_bytes, conn->rtt.srtt_ns, tr_tcp_now(tcp));
     conn->snd_una = segment->ack;
@@ -243,7 +247,7 @@ bool tr_tcp_ack(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_se
     if (tr_unlikely(was_spurious(conn, segment, acked, duplicate)))
         undo(tcp, conn);
     if (acked)
-        advance(tcp, conn, segment);
+        advance(tcp, conn, segment, duplicate);
     else if (!segment->bytes)
         conn->is |= TR_IS_ANSWERED;
     if (tr_unlikely(!acked || sacked || conn->scoreboard.count))

@@ -170,6 +170,9 @@ static void one(uint64_t seed, uint32_t steps)
     wire_close(wire);
 }
 
+// Seeds that failed once.
+static const uint64_t failed_once[] = {545, 4053};
+
 static void anything_may_come(void **state)
 {
     for (uint32_t i = 0; i < sizeof(pattern); i++)
@@ -179,6 +182,8 @@ static void anything_may_come(void **state)
         one(seed, 3000);
     }
     fputc('\n', stderr);
+    for (uint32_t i = 0; i < TR_NELEMS(failed_once); i++)
+        one(failed_once[i], 3000);
 }
 
 int main(int argc, char **argv)
