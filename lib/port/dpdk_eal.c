@@ -32,6 +32,14 @@ const struct tr_option_table tr_dpdk_option_table = {
     .title = "dpdk", .rows = rows, .count = TR_NELEMS(rows), .struct_bytes = sizeof(S)};
 
 static const char *running; // NULL: not
+static char runtime_folder[256];
+
+// EAL's folder of sockets, which outlives it empty. Called after EAL's own functions at exit, which unlink what is in it.
+static void runtime_folder_remove(void)
+{
+    if (runtime_folder[0])
+        rmdir(runtime_folder);
+}
 
 // --- DPDK's log lines as ours
 
@@ -195,6 +203,7 @@ int tr_dpdk_eal_start(const struct tr_dpdk_options *options, const char *const *
     arguments_make(&arguments, options, pci, pci_count, &cpus, huge, bytes);
     memcpy(given, arguments.items, sizeof(given)); // EAL moves them
     log_redirect();
+    atexit(runtime_folder_remove);
     rc = rte_eal_init(arguments.count, given);
     pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
     if (rc < 0)
@@ -204,6 +213,7 @@ int tr_dpdk_eal_start(const struct tr_dpdk_options *options, const char *const *
         free(arguments.items[i]);
     if (rc < 0)
         return -EINVAL;
+    snprintf(runtime_folder, sizeof(runtime_folder), "%s", rte_eal_get_runtime_dir());
     running = huge ? "hugepages" : "no hugepages";
     tr_log(TR_LOG_INFO, "dpdk.started", "version=\"%s\" memory=\"%s\" memory_mib=%llu", rte_version(), running,
            (unsigned long long)(bytes / TR_MIB));
@@ -214,8 +224,9 @@ void tr_dpdk_eal_stop(void)
 {
     if (!running)
         return;
+    // Not rte_eal_cleanup(): it unmaps EAL's memory while EAL's interrupt thread goes through handles that lie there
+    // (22.11; a memif server leaves one). Nothing is left that the end of the process does not give back.
     running = NULL;
-    rte_eal_cleanup();
 }
 
 const char *tr_dpdk_eal_memory(void)

@@ -29,7 +29,7 @@ extern const struct tr_option_table tr_dpdk_option_table;
 int tr_dpdk_eal_start(const struct tr_dpdk_options *options, const char *const *pci, size_t pci_count,
                       uint64_t memory_bytes, struct tr_error *error);
 
-// After the last device was closed.
+// After the last device was closed; the process ends soon. EAL can't be started again.
 void tr_dpdk_eal_stop(void);
 
 // How EAL was started: "hugepages" or "no hugepages"; NULL: it is not running.
