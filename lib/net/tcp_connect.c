@@ -7,13 +7,7 @@
 
 static bool listens_or_taken(const struct tr_tcp *tcp, const struct tr_tuple *tuple)
 {
-    const struct tr_stack_options *options = &tcp->stack->options;
-
-    for (uint32_t i = 0; i < options->listen_count; i++) {
-        if (options->listen[i] == tuple->local_port)
-            return true;
-    }
-    return tr_tcp_find(tcp, tuple, tr_tuple_hash(&tcp->table, tuple)) != UINT32_MAX;
+    return tr_tcp_listens(tcp, tuple->local_port) || tr_tcp_find(tcp, tuple, tr_tuple_hash(&tcp->table, tuple)) != UINT32_MAX;
 }
 
 // RFC 6056 algorithm 4: from a keyed place for these hosts on, so that ports can't be guessed and follow each other.

@@ -301,6 +301,7 @@ void tr_tcp_listen_input(struct tr_tcp *tcp, const struct tr_segment *segment, c
                          uint64_t hash, uint32_t iss_least);
 void tr_tcp_half_input(struct tr_tcp *tcp, struct tr_tcp_half *half, const struct tr_segment *segment);
 void tr_tcp_half_timer(struct tr_tcp *tcp, struct tr_tcp_half *half);
+bool tr_tcp_listens(const struct tr_tcp *tcp, uint16_t port);
 // What our own SYN says of us.
 uint16_t tr_tcp_mss_ours(const struct tr_tcp *tcp, bool ipv6);
 uint16_t tr_tcp_mss_default(bool ipv6);

@@ -132,6 +132,12 @@ void tr_tcp_half_timer(struct tr_tcp *tcp, struct tr_tcp_half *half)
         half_free(tcp, half);
         return;
     }
+    // A flood's SYNs end together; they count among a poll's frames.
+    if (!tcp->frames_left) {
+        tr_wheel_set(tcp->wheel, &half->timer, tr_tcp_now(tcp) + TR_WHEEL_TICK_NS);
+        return;
+    }
+    tcp->frames_left--;
     half->tries++;
     tr_tcp_counted(tcp, retransmits_syn);
     half_syn_ack(tcp, half);
@@ -307,7 +313,7 @@ void tr_tcp_half_input(struct tr_tcp *tcp, struct tr_tcp_half *half, const struc
     complete(tcp, &done, segment);
 }
 
-static bool listens(const struct tr_tcp *tcp, uint16_t port)
+bool tr_tcp_listens(const struct tr_tcp *tcp, uint16_t port)
 {
     const struct tr_stack_options *options = &tcp->stack->options;
 
@@ -322,7 +328,7 @@ void tr_tcp_listen_input(struct tr_tcp *tcp, const struct tr_segment *segment, c
                          uint64_t hash, uint32_t iss_least)
 {
     uint8_t flags = segment->flags & (TR_TCP_SYN | TR_TCP_ACK | TR_TCP_RST);
-    bool listening = listens(tcp, tuple->local_port);
+    bool listening = tr_tcp_listens(tcp, tuple->local_port);
 
     if (flags == TR_TCP_SYN && listening && !tcp->refusing) {
         syn_input(tcp, segment, tuple, hash, iss_least);

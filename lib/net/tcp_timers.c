@@ -183,9 +183,11 @@ static void keepalive_due(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
         tr_tcp_abort(tcp, conn, TR_CONN_TIMEOUT);
         return;
     }
+    // Without a frame it is due again at the next tick.
+    if (!tr_tcp_send(tcp, conn, conn->snd_una - 1, 0, TR_TCP_ACK))
+        return;
     conn->keepalive_probes++;
     tr_tcp_counted(tcp, keepalive_probes);
-    tr_tcp_send(tcp, conn, conn->snd_una - 1, 0, TR_TCP_ACK);
 }
 
 void tr_tcp_conn_timer(struct tr_tcp *tcp, struct tr_tcp_conn *conn)

@@ -254,6 +254,28 @@ static void a_full_table_answers_with_cookies(void **state)
     wire_close(wire);
 }
 
+static void a_flood_that_ends_is_worked_off_in_bounded_turns(void **state)
+{
+    struct tr_stack_options none = wire_options(0, false), one = wire_options(1, false);
+    struct wire *wire;
+
+    none.mtu_bytes = 0;
+    one.half_open_max = 1000;
+    one.output_frames = 10;
+    wire = wire_open(&none, &one);
+    flood(wire, 1000);
+    assert_int_equal(wire->heard_count, 1000);
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint32_t heard = wire->heard_count;
+
+        wire->now += TR_MS;
+        tr_stack_poll(wire->ends[1].stack, wire->now);
+        assert_true(wire->heard_count - heard <= 10);
+    }
+    assert_true(wire->heard_count >= 2000);
+    wire_close(wire);
+}
+
 static void a_forged_cookie_is_reset(void **state)
 {
     struct wire *wire = hand_wire();
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_user_may_abort_and_refuse),
         cmocka_unit_test(both_may_open_at_once),
         cmocka_unit_test(a_full_table_answers_with_cookies),
+        cmocka_unit_test(a_flood_that_ends_is_worked_off_in_bounded_turns),
         cmocka_unit_test(a_forged_cookie_is_reset),
         cmocka_unit_test(a_full_house_turns_syns_away_until_one_leaves),
         cmocka_unit_test(a_stack_that_drains_refuses),
