@@ -119,7 +119,7 @@ def settle(subject, receiver):
 def truth_faults(subject, receiver, generator, row):
     """What reached the receiver against what the generator sent: the traces kept are those of the policies, whole."""
     counts, truth = receiver.counts(), receiver.check(generator.truth, subject.sampled)
-    report = generator.line(120)
+    report = generator.report()
     row["kept"] = {"spans": counts["spans"], "traces": counts["traces"], "expected": truth["expected_traces"],
                    "missing": truth["missing"], "superfluous": truth["superfluous"], "partial": truth["partial"]}
     faults = []
