@@ -320,22 +320,34 @@ uint32_t client_in_flight(const struct client *client)
     return client->in_flight;
 }
 
-void client_send(struct client *client, uint64_t tag, const uint8_t *body, size_t bytes)
+static size_t prefix_bytes(const struct client *client)
+{
+    return client->options.protocol == CLIENT_GRPC ? 5 : 0;
+}
+
+uint8_t *client_body(struct client *client, size_t bytes)
 {
     struct call *call = call_take(client);
-    size_t prefix = client->options.protocol == CLIENT_GRPC ? 5 : 0;
+    size_t prefix = prefix_bytes(client);
 
     if (call->room < prefix + bytes) {
         call->room = prefix + bytes;
         call->body = realloc(call->body, call->room);
         tr_assert(call->body);
     }
+    return call->body + prefix;
+}
+
+void client_send(struct client *client, uint64_t tag, size_t bytes)
+{
+    struct call *call = call_take(client);
+    size_t prefix = prefix_bytes(client);
+
     if (prefix) {
         call->body[0] = client->options.compression != CLIENT_NONE;
         for (int i = 0; i < 4; i++)
             call->body[1 + i] = (uint8_t)(bytes >> (24 - 8 * i));
     }
-    memcpy(call->body + prefix, body, bytes);
     call->bytes = prefix + bytes;
     call->sent = call->reply_bytes = 0;
     call->tag = tag;

@@ -36,8 +36,10 @@ void client_close(struct client *client);
 // Is there room for another request?
 bool client_ready(const struct client *client);
 uint32_t client_in_flight(const struct client *client);
-// Send a request; the body is copied. Call only when ready.
-void client_send(struct client *client, uint64_t tag, const uint8_t *body, size_t bytes);
+// Where the next request's body goes. Call only when ready; valid until client_send().
+uint8_t *client_body(struct client *client, size_t bytes);
+// Send a request of so many bytes, put there before.
+void client_send(struct client *client, uint64_t tag, size_t bytes);
 // Bytes came; none: the peer has closed.
 void client_input(struct client *client, const uint8_t *data, size_t bytes);
 void client_flush(struct client *client);

@@ -151,14 +151,19 @@ static size_t gzip_body(struct run *run, size_t bytes, size_t room)
     return room - z.avail_out;
 }
 
-static void request_send(struct run *run, struct client *client, uint64_t pass, uint32_t request)
+// Put a request's body into the client, as protocol and compression want it. Returns its bytes.
+static size_t body_put(struct run *run, struct client *client, uint64_t pass, uint32_t request)
 {
     size_t bytes = run->corpus.requests[request].bytes, room = 2 * bytes + 4096;
+    uint64_t delta_ns = run->passes[pass].delta_ns;
     const uint8_t *body = run->body;
-    uint32_t tag = run->flights_free[run->in_flight];
-    char *text = NULL;
+    char *text;
 
-    corpus_patch(&run->corpus, request, pass, run->passes[pass].delta_ns, run->body);
+    if (run->options.protocol != CLIENT_JSON && run->options.compression == CLIENT_NONE) {
+        corpus_patch(&run->corpus, request, pass, delta_ns, client_body(client, bytes));
+        return bytes;
+    }
+    corpus_patch(&run->corpus, request, pass, delta_ns, run->body);
     if (run->options.protocol == CLIENT_JSON) {
         text = tr_json_out(run->body, bytes, &bytes);
         tr_assert(text);
@@ -173,13 +178,22 @@ static void request_send(struct run *run, struct client *client, uint64_t pass, 
         bytes = ZSTD_compressCCtx(run->zstd, run->packed, room, run->body, bytes, 1);
         body = run->packed;
     }
+    memcpy(client_body(client, bytes), body, bytes);
+    return bytes;
+}
+
+static void request_send(struct run *run, struct client *client, uint64_t pass, uint32_t request)
+{
+    size_t bytes = body_put(run, client, pass, request);
+    uint32_t tag = run->flights_free[run->in_flight];
+
     run->flights[tag].pass = pass;
     run->flights[tag].request = request;
     run->flights[tag].begun_ns = now_ns();
     run->in_flight++;
     run->requests++;
     run->bytes += bytes;
-    client_send(client, tag, body, bytes);
+    client_send(client, tag, bytes);
 }
 
 // The next request, if one is due: a retry, or one of the current pass.
