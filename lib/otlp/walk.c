@@ -125,10 +125,11 @@ void tr_walk_resource(const struct tr_walk_plan *plan, const struct tr_context *
 
 // What a span's fields said, the last occurrence of each.
 struct notes {
-    const uint8_t *trace_id, *span_id, *parent_id, *name;
-    uint32_t trace_id_bytes, span_id_bytes, parent_id_bytes, name_bytes;
+    const uint8_t *trace_id, *span_id, *parent_id, *name, *trace_state;
+    uint32_t trace_id_bytes, span_id_bytes, parent_id_bytes, name_bytes, trace_state_bytes;
     uint64_t start_ns, end_ns;
     int32_t status;
+    uint32_t flags;
 };
 
 // A status in pieces is merged: one without a code leaves the code that was there.
@@ -161,6 +162,14 @@ static inline const uint8_t *string(const uint8_t *p, const uint8_t *end, const 
     p = tr_pb_length(p, end, bytes);
     *at = p;
     return p ? p + *bytes : NULL;
+}
+
+static inline const uint8_t *fixed32(const uint8_t *p, const uint8_t *end, uint32_t *value)
+{
+    if (tr_unlikely(end - p < 4))
+        return NULL;
+    memcpy(value, p, 4);
+    return p + 4;
 }
 
 static inline const uint8_t *fixed64(const uint8_t *p, const uint8_t *end, uint64_t *value)
@@ -216,7 +225,7 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p
                 return false;
             break;
         case TAG(3, BYTES):
-            p = string(p, end, &at, &bytes);
+            p = string(p, end, &notes->trace_state, &notes->trace_state_bytes);
             break;
         case TAG(11, BYTES):
             p = message(TR_OTLP_EVENT, p, end);
@@ -233,13 +242,27 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p
                 return false;
             if (tag < 0x80) // a small number spelled the long way
                 goto again;
-            if (tag >> 3 <= TR_OTLP_FIELDS_MAX && tag != TAG(16, FIXED32))
+            if (tag == TAG(16, FIXED32)) {
+                p = fixed32(p, end, &notes->flags);
+                break;
+            }
+            if (tag >> 3 <= TR_OTLP_FIELDS_MAX)
                 return false;
             p = tr_pb_skip(p, end, tag & 7);
             break;
         }
     }
     return p != NULL;
+}
+
+static void span_test(const struct tr_walk_plan *plan, const struct tr_walk_span *span, struct tr_bits *bits)
+{
+    for (uint32_t i = 0; i < plan->span_tests_count; i++) {
+        const struct tr_walk_span_test *test = &plan->span_tests[i];
+
+        if (test->test(test->argument, span, bits))
+            bits->word[test->predicate / 64] |= 1ull << test->predicate % 64;
+    }
 }
 
 static inline bool id_zero(const uint8_t *id, uint32_t bytes)
@@ -274,5 +297,10 @@ enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, const uint8_t 
     out->status = notes.status == 1 || notes.status == 2 ? (uint8_t)notes.status : 0;
     for (uint32_t i = 0; i < plan->words; i++)
         bits->word[i] |= plan->status[out->status].word[i];
+    out->flags = notes.flags;
+    out->trace_state = notes.trace_state;
+    out->trace_state_bytes = notes.trace_state_bytes;
+    if (tr_unlikely(plan->span_tests_count))
+        span_test(plan, out, bits);
     return TR_WALK_OK;
 }

@@ -44,6 +44,16 @@ struct tr_walk_test {
     uint32_t predicate;
 };
 
+struct tr_walk_span;
+
+// A test of the span's own fields, run when all of it was read; `bits` has what its attributes, its resource's and
+// its status said.
+struct tr_walk_span_test {
+    bool (*test)(const void *argument, const struct tr_walk_span *span, const struct tr_bits *bits);
+    const void *argument;
+    uint32_t predicate;
+};
+
 struct tr_walk_key {
     const char *name;
     uint32_t bytes;
@@ -66,6 +76,8 @@ struct tr_walk_plan {
     struct tr_walk_keys resource;
     struct tr_walk_keys span;
     const struct tr_walk_test *tests;
+    const struct tr_walk_span_test *span_tests;
+    uint32_t span_tests_count;
     struct tr_bits status[3]; // set for UNSET, OK, ERROR
     uint32_t epoch;           // goes into summaries
 };
@@ -99,6 +111,9 @@ struct tr_walk_span {
     uint32_t name_hash;
     bool root;      // no parent_span_id, or an empty or zero one
     uint8_t status; // 0 UNSET (or unknown), 1 OK, 2 ERROR
+    uint32_t flags;
+    uint32_t trace_state_bytes;
+    const uint8_t *trace_state; // borrowed from the span
 };
 
 // Walk a resource: OR into `bits` what its attributes say. The check has validated it.

@@ -10,6 +10,11 @@ struct tr_policy_set_whole {
     struct tr_policy *policies;
     struct tr_predicates predicates;
     struct tr_walk_test *tests;
+    struct tr_walk_span_test *span_tests;
 };
+
+// Make the set's plan from its predicates. Returns 0, -ENOMEM.
+int tr_policy_plan_make(struct tr_policy_set_whole *whole);
+void tr_policy_plan_clear(struct tr_policy_set_whole *whole);
 
 #endif

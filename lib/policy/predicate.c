@@ -1,153 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/predicate.h"
 
-#include "base/hash.h"
 #include "policy/policy.h"
 
-static int compare(const void *a, const void *b)
+bool tr_predicate_text_open(struct tr_predicate_text *text)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    text->file = open_memstream(&text->text, &text->bytes);
+    return text->file != NULL;
 }
 
-static uint64_t length_bit(size_t bytes)
+void tr_predicate_text_quote(struct tr_predicate_text *text, const char *string)
 {
-    return 1ull << TR_MIN(bytes, (size_t)63);
-}
-
-static int values_copy(struct tr_predicate *to, const char *const *values, size_t count)
-{
-    uint32_t slots = 4;
-
-    to->values = calloc(count + 1, sizeof(*to->values));
-    if (!to->values)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        if (!values[i][0])
-            continue; // as the Collector: an empty value matches nothing
-        to->values[to->values_count] = strdup(values[i]);
-        if (!to->values[to->values_count++])
-            return -ENOMEM;
+    fputc('"', text->file);
+    for (; *string; string++) {
+        if (*string == '"' || *string == '\\')
+            fputc('\\', text->file);
+        fputc(*string, text->file);
     }
-    qsort(to->values, to->values_count, sizeof(*to->values), compare);
-    while (slots < 2 * to->values_count)
-        slots *= 2;
-    to->slots = calloc(slots, sizeof(*to->slots));
-    if (!to->slots)
-        return -ENOMEM;
-    to->slots_mask = slots - 1;
-    for (uint32_t i = 0; i < to->values_count; i++) {
-        uint32_t slot = (uint32_t)tr_hash_bytes(to->values[i], strlen(to->values[i]), 0) & to->slots_mask;
-
-        while (to->slots[slot])
-            slot = (slot + 1) & to->slots_mask;
-        to->slots[slot] = i + 1;
-        to->lengths |= length_bit(strlen(to->values[i]));
-    }
-    return 0;
+    fputc('"', text->file);
 }
 
-static void clear(struct tr_predicate *predicate)
+char *tr_predicate_text_close(struct tr_predicate_text *text)
 {
-    for (uint32_t i = 0; i < predicate->values_count; i++)
-        free(predicate->values[i]);
-    free(predicate->values);
+    bool failed = ferror(text->file);
+
+    if (fclose(text->file) == 0 && !failed)
+        return text->text;
+    free(text->text);
+    return NULL;
+}
+
+static char *text_make(const struct tr_predicate_type *type, const char *key, unsigned places, const char *detail)
+{
+    static const char *const names[] = {"", "span ", "resource ", "span or resource "};
+    struct tr_predicate_text text;
+
+    if (!tr_predicate_text_open(&text))
+        return NULL;
+    fprintf(text.file, "%s %s", type->name, key ? names[places & TR_PLACE_BOTH] : "");
+    if (key)
+        tr_predicate_text_quote(&text, key);
+    fprintf(text.file, " %s", detail);
+    return tr_predicate_text_close(&text);
+}
+
+void *tr_predicate_create(const struct tr_predicate_type *type, size_t bytes, const char *key, unsigned places,
+                          const char *detail)
+{
+    struct tr_predicate *predicate = calloc(1, bytes);
+
+    if (!predicate)
+        return NULL;
+    predicate->type = type;
+    predicate->places = key ? places : 0;
+    predicate->key = key ? strdup(key) : NULL;
+    predicate->text = text_make(type, key, places, detail);
+    if (predicate->text && (predicate->key || !key))
+        return predicate;
+    tr_predicate_destroy(predicate);
+    return NULL;
+}
+
+void tr_predicate_destroy(struct tr_predicate *predicate)
+{
+    if (!predicate)
+        return;
+    if (predicate->type->clear)
+        predicate->type->clear(predicate);
+    free(predicate->text);
     free(predicate->key);
-    free(predicate->slots);
-    memset(predicate, 0, sizeof(*predicate));
+    free(predicate);
 }
 
-static bool equal(const struct tr_predicate *a, const struct tr_predicate *b)
-{
-    if (a->status != b->status || a->values_count != b->values_count || (a->key && strcmp(a->key, b->key) != 0))
-        return false;
-    for (uint32_t i = 0; i < a->values_count; i++)
-        if (strcmp(a->values[i], b->values[i]) != 0)
-            return false;
-    return true;
-}
-
-// The number of an equal one, or a free one that becomes it. Takes `predicate` over.
-static int insert(struct tr_predicates *predicates, struct tr_predicate *predicate)
+int tr_predicates_add(struct tr_predicates *predicates, struct tr_predicate *predicate)
 {
     int unused = -1;
 
+    if (!predicate)
+        return -ENOMEM;
     for (int i = TR_PREDICATES_MAX - 1; i >= 0; i--) {
-        struct tr_predicate *row = &predicates->rows[i];
+        struct tr_predicate_row *row = &predicates->rows[i];
 
-        if (!row->taken) {
+        if (!row->predicate) {
             unused = i;
-        } else if (equal(row, predicate)) {
+        } else if (strcmp(row->predicate->text, predicate->text) == 0) {
             row->used_by = predicates->epoch;
-            clear(predicate);
+            tr_predicate_destroy(predicate);
             return i;
         }
     }
     if (unused < 0) {
-        clear(predicate);
+        tr_predicate_destroy(predicate);
         return -ENOSPC;
     }
-    predicate->taken = true;
-    predicate->used_by = predicates->epoch;
-    predicates->rows[unused] = *predicate;
+    predicate->sets = 1;
+    predicates->rows[unused] = (struct tr_predicate_row){.predicate = predicate, .used_by = predicates->epoch};
     return unused;
 }
 
-int tr_predicate_status(struct tr_predicates *predicates, int status)
-{
-    struct tr_predicate predicate = {.status = status};
-
-    return insert(predicates, &predicate);
-}
-
-int tr_predicate_string(struct tr_predicates *predicates, const char *key, const char *const *values, size_t count)
-{
-    struct tr_predicate predicate = {.status = -1, .key = strdup(key)};
-
-    if (!predicate.key || values_copy(&predicate, values, count) < 0) {
-        clear(&predicate);
-        return -ENOMEM;
-    }
-    return insert(predicates, &predicate);
-}
-
-int tr_predicates_carry(struct tr_predicates *predicates, const struct tr_predicates *before)
+void tr_predicates_carry(struct tr_predicates *predicates, const struct tr_predicates *before)
 {
     for (int i = 0; i < TR_PREDICATES_MAX; i++) {
-        const struct tr_predicate *row = &before->rows[i];
+        const struct tr_predicate_row *row = &before->rows[i];
 
         // No more than TR_EPOCHS_LIVE_MAX epochs have live traces: what none of them used is free again.
-        if (!row->taken || predicates->epoch - row->used_by >= TR_EPOCHS_LIVE_MAX)
+        if (!row->predicate || predicates->epoch - row->used_by >= TR_EPOCHS_LIVE_MAX)
             continue;
-        predicates->rows[i] = (struct tr_predicate){.status = row->status, .used_by = row->used_by, .taken = true};
-        if (row->status >= 0)
-            continue;
-        predicates->rows[i].key = strdup(row->key);
-        if (!predicates->rows[i].key ||
-            values_copy(&predicates->rows[i], (const char *const *)row->values, row->values_count) < 0)
-            return -ENOMEM;
+        row->predicate->sets++;
+        predicates->rows[i] = *row;
     }
-    return 0;
 }
 
 void tr_predicates_clear(struct tr_predicates *predicates)
 {
-    for (int i = 0; i < TR_PREDICATES_MAX; i++)
-        clear(&predicates->rows[i]);
-}
+    for (int i = 0; i < TR_PREDICATES_MAX; i++) {
+        struct tr_predicate *predicate = predicates->rows[i].predicate;
 
-bool tr_predicate_test_string(const void *argument, const struct tr_value *value)
-{
-    const struct tr_predicate *predicate = argument;
-    uint32_t slot;
-
-    if (value->type != TR_VALUE_STRING || !(predicate->lengths & length_bit(value->length)))
-        return false;
-    for (slot = (uint32_t)tr_hash_bytes(value->bytes, value->length, 0) & predicate->slots_mask; predicate->slots[slot];
-         slot = (slot + 1) & predicate->slots_mask) {
-        const char *candidate = predicate->values[predicate->slots[slot] - 1];
-
-        if (strlen(candidate) == value->length && memcmp(candidate, value->bytes, value->length) == 0)
-            return true;
+        if (predicate && --predicate->sets == 0)
+            tr_predicate_destroy(predicate);
+        predicates->rows[i].predicate = NULL;
     }
-    return false;
 }

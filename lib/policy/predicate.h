@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Predicates: what the walk tests on each span. Equal ones share a number; a number keeps its meaning for as long as
-// a trace may be live that began under a config which used it.
+// Predicates: what the walk tests on each span, a bit each in its summary.
+//
+// A predicate is of a type (predicate_types.h lists them): it tests the value of an attribute, or the span's own
+// fields. Its canonical text is its identity: equal texts share a number, in a config and from one to the next. A
+// number keeps its meaning for as long as a trace may be live that began under a config which used it.
 #ifndef TR_POLICY_PREDICATE_H
 #define TR_POLICY_PREDICATE_H
 
@@ -9,31 +12,70 @@
 
 #define TR_PREDICATES_MAX (64 * TR_PREDICATE_WORDS_MAX)
 
+// Whose attributes a predicate watches.
+#define TR_PLACE_SPAN     1u
+#define TR_PLACE_RESOURCE 2u
+#define TR_PLACE_BOTH     (TR_PLACE_SPAN | TR_PLACE_RESOURCE)
+
+struct tr_predicate;
+
+// What a predicate's type is made of. Either `value` (and the predicate has a key) or `span`, or none of the two
+// where the plan knows the type by itself.
+struct tr_predicate_type {
+    const char *name; // the text begins with it
+    bool (*value)(const void *predicate, const struct tr_value *value);
+    // After the whole span was walked. `bits` has what its attributes and its resource's said.
+    bool (*span)(const void *predicate, const struct tr_walk_span *span, const struct tr_bits *bits);
+    void (*clear)(struct tr_predicate *predicate); // what the type allocated; NULL: nothing
+};
+
+// The head of each type's own struct. Immutable once it has a number; shared by the sets that use it.
 struct tr_predicate {
-    int status;   // 0 to 2: the span has this status; -1: an attribute
-    char *key;    // of the attribute
-    char **values; // sorted, no two equal
-    uint32_t values_count;
-    uint64_t lengths; // of the values, a bit each; 63 and above share one: most values end here
-    uint32_t *slots; // open addressing over the values' hashes; 0 is empty, else index + 1
-    uint32_t slots_mask;
-    uint32_t used_by; // the last epoch that a policy used it in
-    bool taken;
+    const struct tr_predicate_type *type;
+    char *text;
+    char *key;       // of the attribute; NULL: the span's own fields
+    unsigned places; // TR_PLACE_*, of the key
+    uint32_t sets;   // that hold it; control thread only
+};
+
+struct tr_predicate_row {
+    struct tr_predicate *predicate; // NULL: the number is free
+    uint32_t used_by;               // the last epoch that a policy used it in
 };
 
 struct tr_predicates {
     uint32_t epoch;
-    struct tr_predicate rows[TR_PREDICATES_MAX]; // by number
+    struct tr_predicate_row rows[TR_PREDICATES_MAX]; // by number
 };
 
-// The number of a predicate, -ENOSPC: TR_PREDICATES_MAX are in use; -ENOMEM.
-int tr_predicate_status(struct tr_predicates *predicates, int status);
-int tr_predicate_string(struct tr_predicates *predicates, const char *key, const char *const *values, size_t count);
+// A predicate of `bytes` (its type's struct, zeroed but for the head), to be given to tr_predicates_add().
+//
+// key     NULL: the span's own fields
+// detail  what is tested, in one spelling only; the canonical text is type, places, key and this
+//
+// Returns NULL: no memory.
+void *tr_predicate_create(const struct tr_predicate_type *type, size_t bytes, const char *key, unsigned places,
+                          const char *detail);
+void tr_predicate_destroy(struct tr_predicate *predicate);
+
+// Number a predicate: that of an equal one, or a free one. Takes it over, also when there is none.
+//
+// Returns the number, -ENOSPC: TR_PREDICATES_MAX are in use; -ENOMEM: `predicate` is NULL.
+int tr_predicates_add(struct tr_predicates *predicates, struct tr_predicate *predicate);
 
 // Take over what is still needed of the set before.
-int tr_predicates_carry(struct tr_predicates *predicates, const struct tr_predicates *before);
+void tr_predicates_carry(struct tr_predicates *predicates, const struct tr_predicates *before);
 void tr_predicates_clear(struct tr_predicates *predicates);
 
-bool tr_predicate_test_string(const void *predicate, const struct tr_value *value);
+// Canonical text: words as they are, strings quoted so that no two lists look the same.
+struct tr_predicate_text {
+    char *text;
+    size_t bytes;
+    FILE *file;
+};
+bool tr_predicate_text_open(struct tr_predicate_text *text);
+void tr_predicate_text_quote(struct tr_predicate_text *text, const char *string);
+// Returns the text, to be freed; NULL: no memory.
+char *tr_predicate_text_close(struct tr_predicate_text *text);
 
 #endif

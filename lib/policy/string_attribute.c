@@ -13,7 +13,7 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
         return tr_error_set(error, EINVAL,
                             "%s.string_attribute.enabled_regex_matching: regular expressions are not in this version",
                             path);
-    number = tr_predicate_string(predicates, o->key, o->values.items, o->values.count);
+    number = tr_predicate_string(predicates, o->key, TR_PLACE_BOTH, o->values.items, o->values.count);
     if (number < 0)
         return tr_policy_predicates_full(path, number, error);
     policy->any.word[number / 64] |= 1ull << number % 64;

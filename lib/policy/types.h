@@ -3,6 +3,7 @@
 #define TR_POLICY_TYPES_H
 
 #include "policy/policy_type.h"
+#include "policy/predicate_types.h"
 
 extern const struct tr_policy_type tr_policy_always_sample, tr_policy_and, tr_policy_latency, tr_policy_probabilistic,
     tr_policy_status_code, tr_policy_string_attribute;

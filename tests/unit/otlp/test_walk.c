@@ -82,8 +82,11 @@ static void ids_times_name_and_status_are_noted(void **state)
     build_string(&b, 2, "it broke");
     build_varint(&b, 3, 2);
     build_end(&b, status);
+    build_string(&b, 3, "a=1");
     build_fixed32(&b, 16, 0x101);
     assert_int_equal(walk(), TR_WALK_OK);
+    assert_int_equal(out.flags, 0x101);
+    assert_int_equal(out.trace_state_bytes, 3);
     assert_memory_equal(out.trace_id, build_trace_id, 16);
     assert_int_equal(out.start_ns, 1000);
     assert_int_equal(out.end_ns, 5000);

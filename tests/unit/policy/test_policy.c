@@ -244,20 +244,52 @@ static void what_is_wrong_is_named_with_its_path(void **state)
     set = NULL;
 }
 
-// Predicates travel in bits: the 513th has no place.
-static void more_conditions_than_bits_are_refused(void **state)
+// `count` policies, each with a condition of its own.
+static int compile_many(int count)
 {
     static char text[64 * 1024];
     struct tr_options_doc *doc;
     size_t at = (size_t)sprintf(text, "policies:\n");
+    int rc;
 
     memset(&error, 0, sizeof(error));
-    for (int i = 0; i < 513; i++)
+    for (int i = 0; i < count; i++)
         at += (size_t)sprintf(text + at, POLICY("p%d", "string_attribute", "key: k, values: [v%d]"), i, i);
     assert_int_equal(tr_options_parse(&tr_tail_sampling_option_table, text, at, &doc, &error), 0);
-    assert_true(tr_policy_set_compile(tr_options_struct(doc), NULL, 1, &set, &error) < 0);
-    assert_non_null(strstr(error.text, "policies[512]: more than 512 different conditions"));
+    rc = tr_policy_set_compile(tr_options_struct(doc), NULL, 1, &set, &error);
     tr_options_free(doc);
+    return rc;
+}
+
+static void conditions_beyond_the_first_word_work_too(void **state)
+{
+    static const int counts[] = {1, 64, 65, 500, 512};
+    static struct tr_policy_counters many[512];
+
+    for (size_t c = 0; c < TR_NELEMS(counts); c++) {
+        assert_int_equal(compile_many(counts[c]), 0);
+        assert_int_equal(set->plan.words, (counts[c] + 63) / 64);
+        for (int i = 0; i < counts[c] + 3; i++) {
+            char value[16];
+            struct tr_trace trace;
+            uint16_t policy;
+
+            snprintf(value, sizeof(value), "v%d", i);
+            trace = trace_of(set, (const struct span[]){{.key = "k", .value = value}}, 1);
+            assert_int_equal(tr_policy_set_decide(set, &trace, many, &policy),
+                             i < counts[c] ? TR_ANSWER_KEEP : TR_ANSWER_DROP);
+            assert_int_equal(policy, i < counts[c] ? i : TR_POLICY_NONE);
+        }
+        tr_policy_set_free(set);
+        set = NULL;
+    }
+}
+
+// Predicates travel in bits: the 513th has no place.
+static void more_conditions_than_bits_are_refused(void **state)
+{
+    assert_true(compile_many(513) < 0);
+    assert_non_null(strstr(error.text, "policies[512]: more than 512 different conditions"));
     set = NULL;
 }
 
@@ -273,6 +305,7 @@ int main(void)
         TEST(policies_count_what_each_did),
         TEST(a_new_config_tests_the_predicates_of_the_one_before),
         TEST(what_is_wrong_is_named_with_its_path),
+        TEST(conditions_beyond_the_first_word_work_too),
         TEST(more_conditions_than_bits_are_refused),
     };
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The types of predicates, one file each (predicate_*.c).
+//
+// Each call numbers a predicate: returns the number, -ENOSPC: TR_PREDICATES_MAX are in use; -ENOMEM.
+#ifndef TR_POLICY_PREDICATE_TYPES_H
+#define TR_POLICY_PREDICATE_TYPES_H
+
+#include "policy/predicate.h"
+
+// The span's status is 0 UNSET, 1 OK, 2 ERROR.
+int tr_predicate_status(struct tr_predicates *predicates, int status);
+
+// A string attribute is one of `values`; an empty value is left out, as the Collector does.
+int tr_predicate_string(struct tr_predicates *predicates, const char *key, unsigned places, const char *const *values,
+                        size_t count);
+
+// An integer attribute lies in [least, most]. What is no integer counts as 0, as in the Collector.
+int tr_predicate_integer(struct tr_predicates *predicates, const char *key, unsigned places, int64_t least,
+                         int64_t most);
+
+// A boolean attribute is `wanted`. What is no boolean counts as false, as in the Collector.
+int tr_predicate_boolean(struct tr_predicates *predicates, const char *key, unsigned places, bool wanted);
+
+// The span's trace_state has the member `key` with one of `values`.
+int tr_predicate_trace_state(struct tr_predicates *predicates, const char *key, const char *const *values,
+                             size_t count);
+
+// The span's flags have one of the bits of `mask`.
+int tr_predicate_flags(struct tr_predicates *predicates, uint32_t mask);
+
+// The walk knows a status by itself: no call per span.
+extern const struct tr_predicate_type tr_predicate_type_status;
+int tr_predicate_status_of(const struct tr_predicate *predicate);
+
+#endif
