@@ -218,6 +218,58 @@ static void one_direction_at_a_thousandth_loss_is_quick(void **state)
     wire_close(wire);
 }
 
+struct twice {
+    uint32_t seq, times; // drop this segment so often
+    uint32_t nth, seen;
+};
+
+static void drop_again(struct wire *wire, uint32_t from, const struct wire_segment *segment, struct wire_fate *fate)
+{
+    struct twice *twice = wire->hook_context;
+
+    if (!segment || from != 0 || !segment->bytes)
+        return;
+    if (++twice->seen == twice->nth)
+        twice->seq = segment->seq;
+    if (twice->seen >= twice->nth && segment->seq == twice->seq && twice->times) {
+        twice->times--;
+        fate->drop = true;
+    }
+}
+
+static void what_is_lost_again_costs_no_timeout(void **state)
+{
+    struct twice twice = {.nth = 30, .times = 3};
+    struct wire *wire = wire_open(NULL, NULL);
+    struct wire_conn *conn = wire_connected(wire);
+
+    wire->hook_context = &twice;
+    wire->hook = drop_again;
+    wire_send(conn, 400000);
+    wire_run_for(wire, 300 * TR_MS);
+    assert_int_equal(twice.times, 0);
+    assert_int_equal(conn->peer->received, 400000);
+    assert_int_equal(wire_counters(wire, 0)->timeouts, 0);
+    assert_int_equal(wire_counters(wire, 0)->retransmits_fast, 3);
+    wire_close(wire);
+}
+
+// Two segments behind a hole are too few to tell by their number.
+static void silence_behind_a_hole_is_a_loss(void **state)
+{
+    struct twice twice = {.nth = 5, .times = 1};
+    struct wire *wire = wire_open(NULL, NULL);
+    struct wire_conn *conn = wire_connected(wire);
+
+    wire->hook_context = &twice;
+    wire->hook = drop_again;
+    wire_send(conn, 7 * 1448);
+    wire_run_for(wire, 20 * TR_MS);
+    assert_int_equal(conn->peer->received, 7 * 1448);
+    assert_int_equal(wire_counters(wire, 0)->timeouts, 0);
+    wire_close(wire);
+}
+
 // The host behind an address is replaced: its announcement tells where it is, and it resets what it does not know.
 static void a_next_hop_that_moved_is_found_again(void **state)
 {
@@ -247,6 +299,8 @@ int main(void)
         cmocka_unit_test(without_sack_three_duplicates_do),
         cmocka_unit_test(lost_acks_cost_nothing),
         cmocka_unit_test(a_path_that_swallows_large_segments_is_found_out),
+        cmocka_unit_test(what_is_lost_again_costs_no_timeout),
+        cmocka_unit_test(silence_behind_a_hole_is_a_loss),
         cmocka_unit_test(a_next_hop_that_moved_is_found_again),
         cmocka_unit_test(one_direction_at_a_thousandth_loss_is_quick),
     };
