@@ -20,6 +20,7 @@ struct call {
 struct client {
     struct client_options options;
     client_output_fn *output;
+    client_room_fn *room;
     void *wire;
     bool broken;
     uint32_t in_flight;
@@ -107,14 +108,33 @@ static int h2_closed(nghttp2_session *session, int32_t stream, uint32_t code, vo
 static ssize_t h2_read(nghttp2_session *session, int32_t stream, uint8_t *to, size_t room, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
+    struct client *client = user;
     struct call *call = source->ptr;
     size_t bytes = TR_MIN(room, call->bytes - call->sent);
 
-    memcpy(to, call->body + call->sent, bytes);
+    if (client->room)
+        *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    else
+        memcpy(to, call->body + call->sent, bytes);
     call->sent += bytes;
     if (call->sent == call->bytes)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (ssize_t)bytes;
+}
+
+// A DATA frame of what was read last.
+static int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t bytes,
+                        nghttp2_data_source *source, void *user)
+{
+    struct client *client = user;
+    struct call *call = source->ptr;
+
+    if (client->room(client->wire) < 9 + bytes)
+        return NGHTTP2_ERR_WOULDBLOCK;
+    if (client->output(client->wire, head, 9) != 9 ||
+        client->output(client->wire, call->body + call->sent - bytes, bytes) != (ssize_t)bytes)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return 0;
 }
 
 static bool h2_open(struct client *client)
@@ -127,6 +147,7 @@ static bool h2_open(struct client *client)
     nghttp2_session_callbacks_set_on_header_callback(callbacks, h2_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, h2_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, h2_closed);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_send_data);
     if (nghttp2_session_client_new(&client->session, callbacks, client))
         client->session = NULL;
     nghttp2_session_callbacks_del(callbacks);
@@ -168,6 +189,7 @@ static void h2_flush(struct client *client)
         if (!client->unsent_bytes) {
             ssize_t bytes = nghttp2_session_mem_send(client->session, &client->unsent);
 
+            client->broken = bytes < 0;
             if (bytes <= 0)
                 return;
             client->unsent_bytes = (size_t)bytes;
@@ -267,7 +289,8 @@ static void h1_input(struct client *client)
 
 // --- both
 
-struct client *client_open(const struct client_options *options, client_output_fn *output, void *wire)
+struct client *client_open(const struct client_options *options, client_output_fn *output, client_room_fn *room,
+                           void *wire)
 {
     struct client *client = calloc(1, sizeof(*client));
 
@@ -275,6 +298,7 @@ struct client *client_open(const struct client_options *options, client_output_f
         return NULL;
     client->options = *options;
     client->output = output;
+    client->room = room;
     client->wire = wire;
     if (options->protocol != CLIENT_GRPC)
         client->options.streams = 1;

@@ -30,7 +30,12 @@ struct client_options {
 // Where its bytes go. Returns how many were taken, fewer when there is no room: client_flush() goes on; -1: it is gone.
 typedef ssize_t client_output_fn(void *wire, const void *data, size_t bytes);
 
-struct client *client_open(const struct client_options *options, client_output_fn *output, void *wire);
+// How many bytes output would take now. With it a body goes from where it lies to the wire, without a copy of HTTP/2's.
+typedef size_t client_room_fn(void *wire);
+
+// room  NULL: not known
+struct client *client_open(const struct client_options *options, client_output_fn *output, client_room_fn *room,
+                           void *wire);
 // Requests that are in flight are answered with -1.
 void client_close(struct client *client);
 // Is there room for another request?

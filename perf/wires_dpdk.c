@@ -53,6 +53,13 @@ static ssize_t output(void *wire, const void *data, size_t bytes)
     return conn ? (ssize_t)tr_conn_send(conn, data, bytes) : -1;
 }
 
+static size_t room(void *wire)
+{
+    struct tr_conn *conn = ((struct dpdk_wire *)wire)->conn;
+
+    return conn ? tr_conn_send_room(conn) : 0;
+}
+
 // --- what the stack tells
 
 static struct wire_place *place_of(struct dpdk_wires *dpdk, struct dpdk_wire *wire)
@@ -67,7 +74,7 @@ static int opened(void *context, struct tr_conn *conn, uint64_t now)
     struct wire_place *place = place_of(dpdk, wire);
 
     place->opening = false;
-    place->client = client_open(&dpdk->wires.options.client, output, wire);
+    place->client = client_open(&dpdk->wires.options.client, output, room, wire);
     if (!place->client) {
         wire->conn = NULL; // closed() does not follow
         return -ENOMEM;

@@ -34,7 +34,7 @@ static void place_open(struct wires *wires, uint32_t i)
     if (*fd < 0)
         return;
     if (connect(*fd, (const struct sockaddr *)&wires->options.to, wires->options.to_bytes) == 0)
-        wires->places[i].client = client_open(&wires->options.client, output, fd);
+        wires->places[i].client = client_open(&wires->options.client, output, NULL, fd);
     if (!wires->places[i].client) {
         close(*fd);
         *fd = -1;
