@@ -104,9 +104,13 @@ static int backends_start(struct tr_daemon *daemon, struct tr_error *error)
 
 static int control_start(struct tr_daemon *daemon, struct tr_error *error)
 {
+    int rc;
+
     tr_daemon_control_init(daemon, &daemon->callbacks);
-    return tr_control_start(&daemon->control, &daemon->config->control, &daemon->config->telemetry,
-                            &daemon->callbacks, error);
+    rc = tr_control_start(&daemon->control, &daemon->config->control, &daemon->config->telemetry, &daemon->callbacks, error);
+    if (rc == 0)
+        tr_daemon_telemetry_start(daemon);
+    return rc;
 }
 
 static int start(struct tr_daemon *daemon, struct tr_error *error)
@@ -175,6 +179,7 @@ int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr
     rc = start(daemon, error);
     if (rc < 0) {
         tr_options_locate(daemon->doc, error);
+        tr_dpdk_telemetry_stop();
         if (daemon->control)
             tr_control_stop(daemon->control);
         end(daemon);
@@ -254,6 +259,7 @@ void tr_daemon_stop(struct tr_daemon *daemon)
                (unsigned long long)status.counters.dropped_shutdown);
     }
     tr_log(TR_LOG_INFO, "daemon.stopped", "evicted_spans=%llu", (unsigned long long)evicted);
+    tr_dpdk_telemetry_stop();
     tr_control_stop(daemon->control);
     end(daemon);
 }

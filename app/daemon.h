@@ -8,6 +8,7 @@
 #include "config.h"
 #include "control/control.h"
 #include "port/dpdk.h"
+#include "port/dpdk_telemetry.h"
 
 struct tr_daemon;
 
@@ -87,6 +88,7 @@ int tr_daemon_why(void *context, struct tr_why *why);
 
 // introspect.c: what the control socket shows; introspect_ports.c: of ports and connections.
 void tr_daemon_show_ports(void *context, tr_control_port_fn each, void *to);
+void tr_daemon_telemetry_start(struct tr_daemon *daemon); // on DPDK's own socket, if it has one
 int tr_daemon_show_connections(void *context, tr_control_connection_fn each, void *to);
 void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *callbacks);
 

@@ -121,3 +121,18 @@ int tr_daemon_show_connections(void *context, tr_control_connection_fn each, voi
     free(rows.http);
     return 0;
 }
+
+static json_t *telemetry_answer(void *context, const char *name)
+{
+    struct tr_daemon *daemon = context;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/v1/%s", name);
+    return tr_control_answer(daemon->control, path);
+}
+
+void tr_daemon_telemetry_start(struct tr_daemon *daemon)
+{
+    if (tr_dpdk_eal_memory())
+        tr_dpdk_telemetry_start(telemetry_answer, daemon);
+}

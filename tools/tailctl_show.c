@@ -212,6 +212,55 @@ void tailctl_policies(const struct tailctl *tailctl, const json_t *answer)
     tr_table_print(&table, stdout);
 }
 
+static void print_list(const char *name, const json_t *list)
+{
+    const json_t *item;
+    size_t i;
+
+    printf("  %-10s", name);
+    json_array_foreach(list, i, item)
+    {
+        if (json_is_string(item))
+            printf(" %s", json_string_value(item));
+        else
+            printf(" %lld", (long long)json_integer_value(item));
+    }
+    puts(json_array_size(list) ? "" : " -");
+}
+
+// What a device is and does, below the table.
+static void port_details(const json_t *row)
+{
+    const json_t *statistics = json_object_get(row, "statistics"), *queue;
+    const char *key = tr_json_string_at(row, "rss_key");
+    size_t i;
+
+    printf("\n%s: %s, %s, %s\n", tr_json_string_at(row, "name"), tr_json_string_at(row, "device"),
+           tr_json_string_at(row, "driver"), tr_json_string_at(row, "memory"));
+    printf("  %-10s %s, link %s, MTU %.0f%s\n", "ethernet", tr_json_string_at(row, "mac"),
+           tr_json_true_at(row, "link") ? "up" : "down", tr_json_number_at(row, "mtu"),
+           tr_json_true_at(row, "shared_with_kernel") ? ", addresses shared with the kernel" : "");
+    print_list("addresses", json_object_get(row, "addresses"));
+    print_list("offloads", json_object_get(row, "offloads"));
+    printf("  %-10s %.0f to receive, %.0f to send, flows: %s\n", "queues", tr_json_number_at(row, "rx_queues"),
+           tr_json_number_at(row, "tx_queues"), tr_json_string_at(row, "flows"));
+    if (key[0])
+        printf("  %-10s %s\n", "RSS key", key);
+    if (json_array_size(json_object_get(row, "reta")))
+        print_list("RSS table", json_object_get(row, "reta"));
+    printf("  %-10s %.0f of %.0f free\n", "buffers", tr_json_number_at(row, "mbufs_free"), tr_json_number_at(row, "mbufs"));
+    printf("  %-10s missed %.0f, errors %.0f, no buffer %.0f; not sent %.0f\n", "lost",
+           tr_json_number_at(statistics, "rx_missed"), tr_json_number_at(statistics, "rx_errors"),
+           tr_json_number_at(statistics, "rx_no_mbuf"), tr_json_number_at(statistics, "tx_errors"));
+    json_array_foreach(json_object_get(row, "queues"), i, queue)
+    {
+        printf("  queue %-4zu in %s frames, %s", i, COUNT(tr_json_number_at(queue, "rx_packets")),
+               SIZE(tr_json_number_at(queue, "rx_bytes")));
+        printf("; out %s frames, %s\n", COUNT(tr_json_number_at(queue, "tx_packets")),
+               SIZE(tr_json_number_at(queue, "tx_bytes")));
+    }
+}
+
 void tailctl_ports(const struct tailctl *tailctl, const json_t *answer)
 {
     struct tr_table table = {0};
@@ -243,6 +292,24 @@ void tailctl_ports(const struct tailctl *tailctl, const json_t *answer)
                       tr_json_string_at(row, "device")[0] ? " " : "", listening);
     }
     tr_table_print(&table, stdout);
+    json_array_foreach(json_object_get(answer, "ports"), i, row)
+    {
+        if (json_object_get(row, "driver"))
+            port_details(row);
+    }
+}
+
+// Of our own TCP; the kernel's says nothing here (ss does).
+static void tcp_cells(struct tr_table *table, const json_t *tcp)
+{
+    tr_table_cell(table, TR_INK_PLAIN, "%s", tcp ? tr_json_string_at(tcp, "state") : "kernel");
+    if (!tcp) {
+        tr_table_cell(table, TR_INK_PLAIN, "-");
+        tr_table_cell(table, TR_INK_PLAIN, "-");
+        return;
+    }
+    tr_table_cell(table, TR_INK_PLAIN, "%.0f us", tr_json_number_at(tcp, "srtt_us"));
+    tr_table_cell(table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(tcp, "retransmitted_segments")));
 }
 
 void tailctl_connections(const struct tailctl *tailctl, const json_t *answer)
@@ -262,6 +329,9 @@ void tailctl_connections(const struct tailctl *tailctl, const json_t *answer)
     tr_table_column(&table, "REJECTED", true);
     tr_table_column(&table, "IN", true);
     tr_table_column(&table, "STAGED", true);
+    tr_table_column(&table, "TCP", false);
+    tr_table_column(&table, "RTT", true);
+    tr_table_column(&table, "RESENT", true);
     tr_table_column(&table, "USER AGENT", false);
     json_array_foreach(connections, i, row)
     {
@@ -278,6 +348,7 @@ void tailctl_connections(const struct tailctl *tailctl, const json_t *answer)
         tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "rejected_spans")));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", SIZE(tr_json_number_at(row, "bytes_in")));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", SIZE(tr_json_number_at(row, "staged_bytes")));
+        tcp_cells(&table, json_object_get(row, "tcp"));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "user_agent"));
     }
     tr_table_print(&table, stdout);

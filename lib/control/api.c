@@ -285,6 +285,19 @@ static unsigned dispatch(struct tr_control *control, const struct tr_call *call,
     return MHD_HTTP_METHOD_NOT_ALLOWED;
 }
 
+json_t *tr_control_answer(struct tr_control *control, const char *path)
+{
+    char body[] = "";
+    const struct tr_call call = {.method = "GET", .path = path, .body = body};
+    struct tr_response unused = {0};
+    json_t *json = NULL;
+
+    if (dispatch(control, &call, &unused, &json) == MHD_HTTP_OK)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
 void tr_api_handle(void *context, const struct tr_call *call, struct tr_response *answer)
 {
     struct tr_control *control = context;

@@ -8,6 +8,8 @@
 #ifndef TR_CONTROL_CONTROL_H
 #define TR_CONTROL_CONTROL_H
 
+#include <jansson.h>
+
 #include "backend/backend.h"
 #include "base/counter.h"
 #include "base/error.h"
@@ -168,6 +170,11 @@ int tr_control_start(struct tr_control **control, const struct tr_control_option
 
 // Joins the threads: no callback runs after it. Unlinks the socket. NULL is allowed.
 void tr_control_stop(struct tr_control *control);
+
+// What the control socket answers to GET `path`, which takes no query. Returns a new reference, NULL: it is refused.
+//
+// Thread: any but a data lcore, and not from inside a callback of the daemon.
+json_t *tr_control_answer(struct tr_control *control, const char *path);
 
 // The port that telemetry listens on (the kernel's choice for port 0), 0: none.
 uint16_t tr_control_telemetry_port(const struct tr_control *control);

@@ -142,6 +142,8 @@ static int probe(struct opening *o)
     if (rc < 0)
         return refused(o, rc, "says nothing of itself");
     snprintf(device->driver, sizeof(device->driver), "%s", info->driver_name);
+    if (o->driver->has_interface && !tr_dpdk_argument(o->options->device, "iface", device->interface, IF_NAMESIZE))
+        device->interface[0] = '\0';
     device->numa_node = rte_eth_dev_socket_id(device->port);
     return 0;
 }

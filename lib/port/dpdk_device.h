@@ -39,6 +39,7 @@ struct tr_dpdk_device {
     uint16_t port;      // DPDK's number
     char name[64];      // DPDK's: the arguments up to the first comma
     char driver[64];
+    char interface[16]; // of the kernel, whose link is the device's; "": none
     uint8_t mac[6];
     int numa_node;      // -1: any
     uint32_t lcores;

@@ -41,6 +41,8 @@ uint32_t tr_dpdk_ring_frame(const char *device, uint32_t mtu_bytes);
 
 // The MTU of a network interface of this namespace, 0: there is no such.
 uint32_t tr_dpdk_interface_mtu(const char *name);
+// Is it up, with a carrier?
+bool tr_dpdk_interface_runs(const char *name);
 
 // Which descriptors the process has, and the one that a queue's set-up opened: a driver that receives from a socket has
 // no interrupts in DPDK, but the socket can be waited for.

@@ -4,7 +4,7 @@
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
 
-#include "port/dpdk_device.h"
+#include "port/dpdk_device_internal.h"
 
 TR_COUNTERS_DEFINE(dpdk_device, TR_DPDK_DEVICE_COUNTERS)
 
@@ -12,6 +12,8 @@ bool tr_dpdk_device_link(const struct tr_dpdk_device *device)
 {
     struct rte_eth_link link;
 
+    if (device->interface[0]) // its driver says that the link is up, whatever happens
+        return tr_dpdk_interface_runs(device->interface);
     memset(&link, 0, sizeof(link));
     return rte_eth_link_get_nowait(device->port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
@@ -125,9 +127,9 @@ void tr_dpdk_device_view(const struct tr_dpdk_device *device, struct tr_dpdk_dev
     memset(view, 0, sizeof(*view));
     memset(&link, 0, sizeof(link));
     if (rte_eth_link_get_nowait(device->port, &link) == 0) {
-        view->link = link.link_status == RTE_ETH_LINK_UP;
         view->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
     }
+    view->link = device->watched ? tr_load_relaxed(&device->link) : tr_dpdk_device_link(device);
     view->queues_count = TR_MAX(device->rx_queues, device->tx_queues);
     statistics(device->port, view);
     if (device->rss)

@@ -80,19 +80,32 @@ uint32_t tr_dpdk_ring_frame(const char *device, uint32_t mtu_bytes)
     return mtu_bytes + TR_DPDK_RING_HEADERS <= 2048 ? 2048 : mtu_bytes + TR_DPDK_RING_HEADERS <= 4096 ? 4096 : 16384;
 }
 
+static bool interface_ask(const char *name, unsigned long what, struct ifreq *request)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool answered;
+
+    memset(request, 0, sizeof(*request));
+    snprintf(request->ifr_name, sizeof(request->ifr_name), "%s", name);
+    answered = fd >= 0 && ioctl(fd, what, request) == 0;
+    if (fd >= 0)
+        close(fd);
+    return answered;
+}
+
 uint32_t tr_dpdk_interface_mtu(const char *name)
 {
-    struct ifreq request = {0};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    uint32_t mtu = 0;
+    struct ifreq request;
 
-    if (fd < 0)
-        return 0;
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-    if (ioctl(fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0)
-        mtu = (uint32_t)request.ifr_mtu;
-    close(fd);
-    return mtu;
+    return interface_ask(name, SIOCGIFMTU, &request) && request.ifr_mtu > 0 ? (uint32_t)request.ifr_mtu : 0;
+}
+
+bool tr_dpdk_interface_runs(const char *name)
+{
+    struct ifreq request;
+
+    return interface_ask(name, SIOCGIFFLAGS, &request) && (request.ifr_flags & IFF_UP) &&
+           (request.ifr_flags & IFF_RUNNING);
 }
 
 #define FDS_MAX (64u * 64u)

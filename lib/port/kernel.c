@@ -342,6 +342,15 @@ static void ended_tell(struct tr_kernel *kernel)
     kernel->ended_count = 0;
 }
 
+// An error of a device's socket (its interface went down) would wake us until somebody has asked for it.
+static void error_take(int fd)
+{
+    socklen_t bytes = sizeof(int);
+    int error;
+
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+}
+
 static size_t listen_handle(struct tr_kernel *kernel, struct tr_kernel_port *port, size_t index)
 {
     if (!tr_load_relaxed(&port->stopped))
@@ -368,7 +377,8 @@ size_t tr_kernel_poll(struct tr_kernel *kernel, uint64_t now, size_t budget)
         } else if (what & EVENT_LISTEN) {
             work += listen_handle(kernel, kernel->ports[what >> 8 & 0xff], what & 0xff);
         } else if (what & EVENT_OTHER) {
-            continue;
+            if (events[i].events & EPOLLERR)
+                error_take((int)(what & UINT32_MAX));
         } else if (bytes < budget || !(events[i].events & EPOLLIN)) {
             bytes += handle(&kernel->connections[what], events[i].events, budget - TR_MIN(bytes, budget - 1));
             work++;

@@ -62,7 +62,7 @@ int tr_kernel_create(struct tr_kernel **out, uint32_t lcore, struct tr_kernel_po
 
 int tr_kernel_watch(struct tr_kernel *kernel, int fd, struct tr_error *error)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = EVENT_OTHER};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = EVENT_OTHER | (uint32_t)fd};
 
     if (fd >= 0 && epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         return tr_error_set(error, errno, "lcore %u can't wait for a device: %s", kernel->lcore, strerror(errno));

@@ -33,7 +33,7 @@ struct tr_kernel_port {
 // What epoll's data says: a stream's number, or one of these and a number.
 #define EVENT_WAKE   (1ull << 62)
 #define EVENT_LISTEN (1ull << 61)
-#define EVENT_OTHER  (1ull << 60) // not ours: it only ends a wait
+#define EVENT_OTHER  (1ull << 60) // and a descriptor that is not ours: it only ends a wait
 
 struct connection {
     struct tr_stream stream;
