@@ -169,7 +169,8 @@ void tr_tcp_time_wait(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
 {
     bool owed = conn->due & TR_DUE_ACK || conn->rcv_acked != conn->rcv_next;
     struct tr_tcp_wait *wait = wait_alloc(tcp);
-    uint32_t window = conn->rcv_edge - conn->rcv_next;
+    // Rounded towards what was promised: the right edge does not move back.
+    uint32_t window = (conn->rcv_edge - conn->rcv_next + (1u << conn->rcv_scale) - 1) >> conn->rcv_scale;
 
     *wait = (struct tr_tcp_wait){
         .tuple = {conn->public.local_ip, conn->public.peer_ip, conn->public.local_port, conn->public.peer_port},
@@ -178,7 +179,7 @@ void tr_tcp_time_wait(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
         .ts_recent = conn->ts_recent,
         .ts_offset = conn->ts_offset,
         .has_timestamp = conn->is & TR_IS_TIMESTAMPED,
-        .window = (uint16_t)TR_MIN(window >> conn->rcv_scale, UINT16_MAX),
+        .window = (uint16_t)TR_MIN(window, UINT16_MAX),
         .ends_ns = tr_tcp_now(tcp) + tcp->stack->options.time_wait_ns,
         .hash = conn->hash,
     };

@@ -78,6 +78,31 @@ static void close_after(struct hand *hand, struct wire *wire, const struct tr_tc
     assert_int_equal(wire_counters(wire, 1)->time_wait, 1);
 }
 
+// RFC 9293 3.8.6: the right edge does not move back, by the rounding of the scale neither.
+static void time_wait_keeps_its_window(void **state)
+{
+    const struct tr_tcp_options options = {
+        .has_mss = true, .mss_bytes = 1460, .has_window_scale = true, .window_scale = 2};
+    struct wire *wire = hand_wire();
+    const struct wire_segment *answer;
+    struct hand hand;
+    uint32_t edge, scale = 3; // 256 KiB
+
+    hand_open(&hand, wire, &options);
+    tr_conn_close(hand_conn(&hand)->conn);
+    answer = hand_answer(&hand);
+    assert_int_equal(answer->flags, TR_TCP_ACK | TR_TCP_FIN);
+    edge = answer->ack + ((uint32_t)answer->window << scale);
+    hand.ack++;
+    hand_send(&hand, 0, TR_TCP_ACK | TR_TCP_FIN, NULL, 0);
+    hand_answer(&hand);
+    assert_int_equal(wire_counters(wire, 1)->time_wait, 1);
+    answer = wire_last(wire, 1, 0);
+    assert_int_equal(answer->ack, hand.seq + 1);
+    assert_true((int32_t)(answer->ack + ((uint32_t)answer->window << scale) - edge) >= 0);
+    wire_close(wire);
+}
+
 static void time_wait_acknowledges_a_fin_again(void **state)
 {
     struct wire *wire = hand_wire();
@@ -341,6 +366,7 @@ int main(void)
         cmocka_unit_test(both_may_close_at_once),
         cmocka_unit_test(a_fin_before_its_data_waits_for_it),
         cmocka_unit_test(a_lost_fin_is_sent_again),
+        cmocka_unit_test(time_wait_keeps_its_window),
         cmocka_unit_test(time_wait_acknowledges_a_fin_again),
         cmocka_unit_test(a_newer_syn_takes_time_wait_over),
         cmocka_unit_test(the_oldest_time_wait_makes_room),
