@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The port and the clients on it: HTTP/1.1 over streams whose bytes come in drawn pieces, whose send buffer
-// is short, and which break.
+// The clients: HTTP/1.1, a request at a time; what they send, and what they make of the answers.
 #include "world.h"
 
 #include <strings.h>
@@ -9,12 +8,6 @@
 #include "base/pb.h"
 
 // --- the client's side
-
-// TR_MIN would draw twice.
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static void request_write(struct sim_client *client, const uint8_t *body, size_t bytes, bool gzip,
                           bool chunked)
@@ -96,7 +89,7 @@ static void spans_are(struct sim_client *client, uint32_t from, uint32_t to, enu
 }
 
 // The connection is gone. A request that had not come in whole cannot have been accepted.
-static void client_lost(struct sim_client *client)
+void sim_client_lost(struct sim_client *client)
 {
     if (client->state == SIM_SENDING) {
         bool whole = client->given == client->request_bytes;
@@ -156,6 +149,9 @@ static void answered(struct sim_client *client, int status, const uint8_t *body,
             sim_fail(world, "a good request is answered with 400: %.*s", (int)bytes, (const char *)body);
         spans_are(client, 0, client->count, SIM_UNSENT);
         world->refused++;
+    } else if (status == 408 && world->net) { // the wire was slow
+        spans_are(client, 0, client->count, SIM_UNSENT);
+        world->refused++;
     } else {
         sim_fail(world, "a request is answered with %d", status);
     }
@@ -165,25 +161,24 @@ static void answered(struct sim_client *client, int status, const uint8_t *body,
         client->breaks = true;
 }
 
-// Returns the status of a response that is there whole, 0: it is not.
-static int response_parse(struct sim_client *client, size_t *head, size_t *body)
+int sim_response_parse(uint8_t *response, size_t bytes, size_t *head, size_t *body)
 {
-    char *text = (char *)client->response, *end, *length;
+    char *text = (char *)response, *end, *length;
 
-    client->response[client->response_bytes] = 0;
+    response[bytes] = 0;
     end = strstr(text, "\r\n\r\n");
     if (!end)
         return 0;
     *head = (size_t)(end + 4 - text);
     length = strcasestr(text, "content-length:");
     *body = length && length < end ? strtoul(length + 15, NULL, 10) : 0;
-    return client->response_bytes < *head + *body ? 0 : atoi(text + 9);
+    return bytes < *head + *body ? 0 : atoi(text + 9);
 }
 
-static void response_look(struct sim_client *client)
+void sim_client_look(struct sim_client *client)
 {
     size_t head, body;
-    int status = response_parse(client, &head, &body);
+    int status = sim_response_parse(client->response, client->response_bytes, &head, &body);
 
     if (!status)
         return;
@@ -194,15 +189,14 @@ static void response_look(struct sim_client *client)
 }
 
 // Success is told only when the body's last span is walked.
-static void success_was_due(struct sim_client *client)
+void sim_success_told(struct sim_world *world, uint32_t lcore, uint32_t spans)
 {
-    struct sim_world *world = client->world;
-    uint64_t passed = passed_by(world->lcores[client->lcore]);
+    uint64_t passed = passed_by(world->lcores[lcore]);
 
-    world->accepted_told[client->lcore] += client->count;
-    if (passed < world->accepted_told[client->lcore])
-        sim_fail(world, "lcore %u: success is told for %llu spans when %llu are walked", client->lcore,
-                 (unsigned long long)world->accepted_told[client->lcore], (unsigned long long)passed);
+    world->accepted_told[lcore] += spans;
+    if (passed < world->accepted_told[lcore])
+        sim_fail(world, "lcore %u: success is told for %llu spans when %llu are walked", lcore,
+                 (unsigned long long)world->accepted_told[lcore], (unsigned long long)passed);
 }
 
 bool sim_client_step(struct sim_world *world, struct sim_client *client)
@@ -223,179 +217,12 @@ bool sim_client_step(struct sim_world *world, struct sim_client *client)
         break;
     case SIM_SENDING:
         client->ready =
-            least(client->request_bytes, client->ready + 1 + sim_draw(world, world->healed ? 4096 : 400));
+            sim_least(client->request_bytes, client->ready + 1 + sim_draw(world, world->healed ? 4096 : 400));
         if (world->options.flaky && !world->healed && sim_draw(world, 100) == 0)
             client->breaks = true;
         break;
     }
     return client->ready != ready || client->state != state || client->opening != opening;
-}
-
-// --- the port's side
-
-static struct sim_client *client_of(struct tr_stream *stream)
-{
-    return stream->port_data;
-}
-
-static size_t stream_send(struct tr_stream *stream, const void *data, size_t bytes)
-{
-    struct sim_client *client = client_of(stream);
-    size_t head, body;
-    size_t room = sizeof(client->response) - 1 - client->response_bytes;
-    size_t taken = least(least(bytes, room), 1 + sim_draw(client->world, 600));
-
-    memcpy(client->response + client->response_bytes, data, taken);
-    client->response_bytes += taken;
-    client->blocked = taken < bytes;
-    if (response_parse(client, &head, &body) == 200)
-        success_was_due(client);
-    return taken;
-}
-
-static void stream_pause(struct tr_stream *stream)
-{
-    client_of(stream)->paused = true;
-}
-
-static void stream_resume(struct tr_stream *stream)
-{
-    client_of(stream)->paused = false;
-}
-
-static void stream_close(struct tr_stream *stream)
-{
-    client_of(stream)->server_closes = true;
-}
-
-static void stream_abort(struct tr_stream *stream)
-{
-    client_of(stream)->server_ends = true;
-}
-
-static const struct tr_stream_ops ops = {.send = stream_send,
-                                         .pause = stream_pause,
-                                         .resume = stream_resume,
-                                         .close = stream_close,
-                                         .abort = stream_abort};
-
-static void stream_open(struct sim_client *client, uint64_t now)
-{
-    struct sim_world *world = client->world;
-    const struct tr_stream_user *user = tr_http_stream_user(world->lcores[client->lcore]->http);
-
-    client->opening = client->paused = client->blocked = client->server_closes = client->server_ends =
-        client->breaks = false;
-    client->response_bytes = client->request_bytes = client->ready = client->given = 0;
-    client->stream = (struct tr_stream){.ops = &ops,
-                                        .user = user,
-                                        .port_data = client,
-                                        .peer = {.ip = {[15] = 1}, .port = 1234},
-                                        .id = ++world->streams,
-                                        .opened_ns = now};
-    client->state = user->opened(user->context, &client->stream, now) < 0 ? SIM_CLOSED : SIM_IDLE;
-}
-
-static void stream_gone(struct sim_client *client, enum tr_close_reason reason, uint64_t now)
-{
-    const struct tr_stream_user *user = client->stream.user;
-
-    client_lost(client);
-    client->breaks = client->server_closes = client->server_ends = false;
-    user->closed(user->context, &client->stream, reason, now);
-}
-
-// Bytes are borrowed for the call: they come in memory that is gone after it.
-static void stream_input(struct sim_client *client, uint64_t now)
-{
-    const struct tr_stream_user *user = client->stream.user;
-    size_t bytes = least(client->ready - client->given, 1 + sim_draw(client->world, 2000));
-    uint8_t *copy = malloc(bytes);
-
-    memcpy(copy, client->request + client->given, bytes);
-    client->given += bytes;
-    user->input(user->context, &client->stream, copy, bytes, now);
-    memset(copy, 0xee, bytes);
-    free(copy);
-}
-
-static size_t client_poll(struct sim_client *client, uint64_t now)
-{
-    size_t work = 0;
-
-    if (client->state == SIM_CLOSED) {
-        if (client->opening)
-            stream_open(client, now);
-        return client->state != SIM_CLOSED;
-    }
-    if (client->breaks) {
-        stream_gone(client, TR_CLOSE_RESET, now);
-        return 1;
-    }
-    if (!client->paused && !client->server_closes && !client->server_ends && client->given < client->ready &&
-        client->state == SIM_SENDING) {
-        stream_input(client, now);
-        work++;
-    }
-    if (client->response_bytes)
-        response_look(client);
-    if (client->blocked && !client->server_ends) {
-        client->blocked = false;
-        client->stream.user->writable(client->stream.user->context, &client->stream, now);
-        work++;
-    }
-    if (client->server_ends || (client->server_closes && !client->blocked)) {
-        response_look(client);
-        stream_gone(client, client->server_ends ? TR_CLOSE_ABORTED : TR_CLOSE_LOCAL, now);
-        work++;
-    }
-    return work;
-}
-
-struct port {
-    struct sim_world *world;
-    uint32_t lcore;
-};
-static struct port ports[SIM_LCORES_MAX];
-
-static size_t port_poll(void *context, uint64_t now, size_t budget)
-{
-    struct port *port = context;
-    size_t work = 0;
-
-    for (uint32_t i = 0; i < port->world->options.clients; i++)
-        if (port->world->clients[i].lcore == port->lcore)
-            work += client_poll(&port->world->clients[i], now);
-    return work;
-}
-
-static uint64_t port_deadline(const void *context)
-{
-    return TR_NEVER;
-}
-
-struct tr_lcore_port sim_port(struct sim_world *world, uint32_t lcore)
-{
-    ports[lcore] = (struct port){world, lcore};
-    return (struct tr_lcore_port){&ports[lcore], port_poll, port_deadline};
-}
-
-// What would make a socket ready.
-bool sim_port_has_input(const struct sim_world *world, uint32_t lcore)
-{
-    for (uint32_t i = 0; i < world->options.clients; i++) {
-        const struct sim_client *client = &world->clients[i];
-
-        if (client->lcore != lcore)
-            continue;
-        if (client->state == SIM_CLOSED ? client->opening
-                                        : client->breaks || client->blocked || client->server_closes ||
-                                              client->server_ends || client->response_bytes ||
-                                              (client->state == SIM_SENDING && !client->paused &&
-                                               !client->server_closes && client->given < client->ready))
-            return true;
-    }
-    return false;
 }
 
 int sim_clients_open(struct sim_world *world)
@@ -420,7 +247,7 @@ int sim_clients_open(struct sim_world *world)
             fprintf(stderr, "%s\n", error.text);
             return -EINVAL;
         }
-        world->lcores[i]->ports[0] = sim_port(world, i);
+        world->lcores[i]->ports[0] = world->net ? sim_net_port(world, i) : sim_direct_port(world, i);
         world->lcores[i]->ports_count = 1;
     }
     for (uint32_t i = 0; i < world->options.clients; i++) {

@@ -2,20 +2,24 @@
 // The simulation: hundreds of seeds, or one to replay.
 //
 //   sim [--seeds FROM-TO] [--seed N] [--first]     --first: stop at the first that fails
+//
+// A seed that fails prints its last frames, if there is a network in it.
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "world.h"
 
-#define STEPS 6000
+#define STEPS  6000
+#define FRAMES 20 // of a failure that are shown; --seed shows more
 
 // Seeds that ever failed stay.
 static const uint64_t failed_once[] = {1};
 
 static struct sim_world world;
 
-static void report(bool good)
+static void report(bool good, uint32_t frames)
 {
     const struct sim_options *o = &world.options;
     uint64_t read = 0, lost = 0;
@@ -38,7 +42,29 @@ static void report(bool good)
            (unsigned long long)world.answered, (unsigned long long)world.refused,
            (unsigned long long)world.broken, (unsigned long long)read, (unsigned long long)lost,
            (unsigned long long)world.swaps);
+    if (world.net)
+        sim_net_report(&world, frames);
+    fflush(stdout);
 }
+
+// A panic and a sanitizer's finding name the seed, too.
+static void died(void)
+{
+    printf("seed %llu: FAILED after %llu steps: it died at %.6f s\n", (unsigned long long)world.options.seed,
+           (unsigned long long)world.steps, (double)world.now / 1e9);
+    if (world.net)
+        sim_net_report(&world, FRAMES);
+    fflush(stdout);
+}
+
+static void aborted(int number)
+{
+    signal(number, SIG_DFL);
+    died();
+    raise(number);
+}
+
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
 static bool run(uint64_t seed, bool talk)
 {
@@ -50,7 +76,7 @@ static bool run(uint64_t seed, bool talk)
         good = sim_step(&world);
     good = good && sim_finish(&world);
     if (!good || talk)
-        report(good);
+        report(good, good ? 0 : talk ? UINT32_MAX : FRAMES);
     sim_close(&world);
     return good;
 }
@@ -60,6 +86,9 @@ int main(int argc, char **argv)
     uint64_t from = 1, to = 300, failures = 0;
     bool first = false;
 
+    signal(SIGABRT, aborted);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(died);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--first") == 0)
             first = true;

@@ -139,6 +139,8 @@ int sim_open(struct sim_world *world, uint64_t seed)
         if (lcore_open(world, i, &error) < 0)
             goto fail;
     world->now = TR_S;
+    if (seed % 2 == 0 && sim_net_open(world) < 0)
+        return -EINVAL;
     return sim_clients_open(world);
 fail:
     fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, error.text);
@@ -149,6 +151,8 @@ void sim_close(struct sim_world *world)
 {
     char command[160];
 
+    if (world->net)
+        sim_net_close(world);
     for (uint32_t i = 0; i < world->options.lcores; i++) {
         if (world->lcores[i] && world->lcores[i]->http)
             tr_http_destroy(world->lcores[i]->http);
@@ -176,7 +180,7 @@ static bool lcore_step(struct sim_world *world, uint32_t i)
             sleeper->woken = true;
         return true;
     case SIM_ASLEEP:
-        if (!sleeper->woken && world->now < sleeper->until && !sim_port_has_input(world, i))
+        if (!sleeper->woken && world->now < sleeper->until && (world->net || !sim_direct_has_input(world, i)))
             return false;
         sleeper->woken = false;
         __atomic_exchange_n(flag, 0, __ATOMIC_SEQ_CST);
@@ -214,13 +218,15 @@ static void config_swap(struct sim_world *world)
 static bool all_holds(struct sim_world *world)
 {
     return sim_outboxes_read(world, false) && sim_verdicts_read(world) && sim_identities_hold(world) &&
-           !world->failure;
+           (!world->net || sim_net_holds(world)) && !world->failure;
 }
 
 bool sim_step(struct sim_world *world)
 {
     world->steps++;
     world->now += sim_draw(world, world->options.step_ns);
+    if (world->net)
+        sim_net_step(world);
     if (sim_draw(world, 3) == 0)
         sim_client_step(world, &world->clients[sim_draw(world, world->options.clients)]);
     if (world->options.swaps && sim_draw(world, 200) == 0)
@@ -252,6 +258,8 @@ static bool time_passes(struct sim_world *world)
 {
     uint64_t next = sim_clients_deadline(world);
 
+    if (world->net)
+        next = TR_MIN(next, sim_net_deadline(world));
     for (uint32_t i = 0; i < world->options.lcores; i++)
         next = TR_MIN(next, world->sleepers[i].until);
     if (next == TR_NEVER)
@@ -260,18 +268,28 @@ static bool time_passes(struct sim_world *world)
     return true;
 }
 
-bool sim_finish(struct sim_world *world)
+// Everybody has a turn. Returns whether anybody did anything.
+static bool all_step(struct sim_world *world, bool clients)
 {
-    world->healed = true;
-    for (unsigned rounds = 0; rounds < 400000 && !at_rest(world); rounds++) {
-        bool moved = false;
+    bool moved = false;
 
-        // An lcore that looks again and again at a full table lets time pass, too.
-        world->now += sim_draw(world, 200 * TR_US);
-        for (uint32_t i = 0; i < world->options.clients; i++)
-            moved |= sim_client_step(world, &world->clients[i]);
-        for (uint32_t i = 0; i < world->options.lcores; i++)
-            moved |= lcore_step(world, i);
+    // An lcore that looks again and again at a full table lets time pass, too.
+    world->now += sim_draw(world, 200 * TR_US);
+    for (uint32_t i = 0; clients && i < world->options.clients; i++)
+        moved |= sim_client_step(world, &world->clients[i]);
+    if (world->net)
+        moved |= sim_net_step_all(world);
+    for (uint32_t i = 0; i < world->options.lcores; i++)
+        moved |= lcore_step(world, i);
+    return moved;
+}
+
+// Returns false when something does not hold.
+static bool run_until(struct sim_world *world, bool (*done)(const struct sim_world *), bool clients)
+{
+    for (unsigned rounds = 0; rounds < 400000 && !done(world); rounds++) {
+        bool moved = all_step(world, clients);
+
         if (moved && !all_holds(world))
             return false;
         if (world->options.drains && !world->draining && sim_clients_done(world))
@@ -280,11 +298,23 @@ bool sim_finish(struct sim_world *world)
         if (!moved && !time_passes(world))
             break;
     }
+    return true;
+}
+
+bool sim_finish(struct sim_world *world)
+{
+    world->healed = true;
+    world->healed_ns = world->now;
+    if (!run_until(world, at_rest, true))
+        return false;
     if (!sim_outboxes_read(world, true) || !all_holds(world))
         return false;
     if (!at_rest(world))
         return sim_fail(world, "it did not come to rest: %s",
                         sim_clients_done(world) ? "lcores are busy, or asleep with work"
                                                 : "clients wait for answers");
-    return sim_rest_holds(world);
+    if (!sim_rest_holds(world) || !world->net)
+        return !world->failure;
+    sim_net_end(world);
+    return run_until(world, sim_net_is_empty, false) && all_holds(world) && sim_net_rest_holds(world);
 }

@@ -4,7 +4,9 @@
 // break; tiny rings, journals, tables and outboxes; configs that change. One seed draws all of it.
 //
 // truth.c    what clients send and what a config must make of it
-// client.c   the port: connections, requests, what was answered
+// client.c   the clients: requests, what was answered
+// direct.c   a port that hands their bytes over
+// net.h      in every second seed: a network between, our own TCP at both ends of it
 // oracle.c   what must hold after each turn, and at rest
 // world.c    the schedule: who runs when, who sleeps, when the world is healed
 #ifndef TEST_SIM_WORLD_H
@@ -21,6 +23,8 @@
 #define SIM_EPOCHS      512
 
 struct sim_world;
+struct sim_net;
+struct sim_link;
 
 // What the clients know of a span.
 enum sim_fate {
@@ -55,6 +59,7 @@ struct sim_client {
     bool opening, paused, blocked;   // the port's: opened() is due, input() is stopped, send() was short
     bool server_closes, server_ends; // what the lcore asked of the stream: close, abort
     bool breaks;                     // the client is about to vanish
+    struct sim_link *link;           // through the network; NULL: none
 
     uint8_t request[16 * 1024];
     size_t request_bytes, ready, given; // composed, written to the socket, handed to the lcore
@@ -98,6 +103,7 @@ struct sim_world {
     struct tr_outbox_cursor cursors[SIM_LCORES_MAX];
     uint64_t verdicts_read[SIM_LCORES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
+    struct sim_net *net; // NULL: the clients' bytes are handed over directly
     struct sim_trace traces[SIM_TRACES];
     uint32_t window; // traces below it are sent whole
     uint32_t epoch;
@@ -105,6 +111,7 @@ struct sim_world {
     uint64_t wait_of[SIM_EPOCHS], wait_min_of[SIM_EPOCHS], wait_min_least;
     struct tr_attr_set *rules; // demote user.id: what may have been done to a span
     bool draining, healed;
+    uint64_t healed_ns;
 
     // What came of it.
     uint64_t answered, refused, broken, streams, rejected_told, read[SIM_LCORES_MAX], lost[SIM_LCORES_MAX],
@@ -129,6 +136,11 @@ bool sim_finish(struct sim_world *world);
 // --- between the files
 
 uint64_t sim_draw(struct sim_world *world, uint64_t below);
+// TR_MIN would draw twice.
+static inline size_t sim_least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 bool sim_fail(struct sim_world *world, const char *format, ...) tr_printf(2, 3);
 
 // truth.c
@@ -147,10 +159,36 @@ bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config);
 int sim_clients_open(struct sim_world *world);
 // Returns whether the client did anything.
 bool sim_client_step(struct sim_world *world, struct sim_client *client);
-struct tr_lcore_port sim_port(struct sim_world *world, uint32_t lcore);
-bool sim_port_has_input(const struct sim_world *world, uint32_t lcore);
+// Take what lies in client->response, if it is whole.
+void sim_client_look(struct sim_client *client);
+// Its connection is gone.
+void sim_client_lost(struct sim_client *client);
+// Returns the status of a response that is there whole, 0: it is not. There is room for a byte more.
+int sim_response_parse(uint8_t *response, size_t bytes, size_t *head, size_t *body);
+// An lcore has answered a request of so many spans with success.
+void sim_success_told(struct sim_world *world, uint32_t lcore, uint32_t spans);
 bool sim_clients_done(const struct sim_world *world);
 uint64_t sim_clients_deadline(const struct sim_world *world);
+
+// direct.c
+struct tr_lcore_port sim_direct_port(struct sim_world *world, uint32_t lcore);
+bool sim_direct_has_input(const struct sim_world *world, uint32_t lcore);
+
+// net.c
+int sim_net_open(struct sim_world *world);
+void sim_net_close(struct sim_world *world);
+struct tr_lcore_port sim_net_port(struct sim_world *world, uint32_t lcore);
+// What the network and one of the hosts on it, or all of them, do now. Returns whether anything was done.
+bool sim_net_step(struct sim_world *world);
+bool sim_net_step_all(struct sim_world *world);
+uint64_t sim_net_deadline(const struct sim_world *world);
+// From here on every connection is closed.
+void sim_net_end(struct sim_world *world);
+bool sim_net_is_empty(const struct sim_world *world);
+bool sim_net_holds(struct sim_world *world);
+bool sim_net_rest_holds(struct sim_world *world);
+// What it was, and its last frames, on stdout.
+void sim_net_report(const struct sim_world *world, uint32_t frames);
 
 // oracle.c
 bool sim_outboxes_read(struct sim_world *world, bool all);
