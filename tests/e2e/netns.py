@@ -102,7 +102,7 @@ def try_namespaces():
     except OSError as e:
         why = e
     if os.geteuid() != 0 and "TAILRACE_INSIDE" not in os.environ and shutil.which("unshare"):
-        inside = ["unshare", "--user", "--map-root-user"]
+        inside = ["unshare", "--user", "--map-root-user", "--net"]
         if subprocess.run([*inside, "true"], capture_output=True).returncode == 0:
             os.environ["TAILRACE_INSIDE"] = "1"
             os.execvp(inside[0], [*inside, sys.executable, *sys.argv])
