@@ -28,8 +28,9 @@ KEEP_ALL = "\n    - {name: all, type: always_sample}"
 
 
 class Wire:
-    def __init__(self, kind, mtu=1500, offload=True, relay=None):
-        self.kind, self.mtu = kind, mtu
+    def __init__(self, kind, mtu=1500, offload=True, relay=None, port=""):
+        """offload: as a veth comes, where the kernel is at both ends. port: further options of a DPDK port."""
+        self.kind, self.mtu, self.port_options = kind, mtu, port
         self.server = netns.Namespace()
         self.client = self.server if kind == "tap" else netns.Namespace()
         self.relay = None
@@ -70,7 +71,8 @@ class Wire:
             hosts = [f'"{host}:{port}"' for host in (SERVER, f"[{SERVER6}]") for port in PORTS]
             return f"- {{name: wire, kind: kernel, listen: [{', '.join(hosts)}]}}"
         return f'- {{name: wire, kind: dpdk, device: "net_{self.kind}0,iface={self.server_name}", ' \
-               f'addresses: ["{SERVER}/24", "{SERVER6}/64"], mtu: {self.mtu}, listen: {list(PORTS)}}}'
+               f'addresses: ["{SERVER}/24", "{SERVER6}/64"], listen: {list(PORTS)}' \
+               f'{", " if self.port_options else ""}{self.port_options}}}'
 
     def daemon(self, **options):
         return WireDaemon(self, **options)
