@@ -152,7 +152,7 @@ def tshark_finds_nothing_wrong(kind):
                 for end in ends:
                     capturing.enter_context(end)
                 for protocol in ("grpc", "http"):
-                    tailgen("--to", wire.to(v6), "--protocol", protocol, "--connections", 8, "--spans", 20000,
+                    tailgen("--to", wire.to(v6), "--protocol", protocol, "--connections", 8, "--rate", 20000, "--spans", 20000,
                             place=wire.client)
                 wire.client.run(CHURN, "--to", wire.to(v6), "--count", 300, "--close", "mix")
             d.audit()
