@@ -187,7 +187,8 @@ static void show_policies(void *context, tr_control_policy_fn each, void *to)
             row.counters.traces_kept += tr_counter_read(&c->traces_kept);
             row.counters.traces_kept_alone += tr_counter_read(&c->traces_kept_alone);
             row.counters.spans_kept += tr_counter_read(&c->spans_kept);
-            if (tr_counter_read(&c->traces_kept))
+            row.counters.traces_dropped += tr_counter_read(&c->traces_dropped);
+            if (tr_counter_read(&c->traces_kept) || tr_counter_read(&c->traces_dropped))
                 memcpy(row.counters.example_id, c->example_id, sizeof(c->example_id));
         }
         each(to, &row);

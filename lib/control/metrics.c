@@ -192,6 +192,7 @@ static void policy_add(void *samples, const struct tr_control_policy *policy)
         .kept = policy->counters.traces_kept,
         .kept_alone = policy->counters.traces_kept_alone,
         .spans_kept = policy->counters.spans_kept,
+        .dropped = policy->counters.traces_dropped,
     };
 
     tr_samples_add(samples, &tr_control_policy_counter_rows, &counters,

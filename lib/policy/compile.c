@@ -1,33 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 // From options to a set: policies, their predicates, and the plan that the walk runs.
 #include "policy/policy_set.h"
+#include "policy/types.h"
+
+static int names_check(const struct tr_policy_options *policies, size_t count, struct tr_error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(policies[i].name, policies[k].name) == 0)
+                return tr_error_set(error, EINVAL,
+                                    "tail_sampling.policies[%zu].name: %s is the name of policies[%zu] too", i,
+                                    policies[i].name, k);
+    return 0;
+}
+
+// Drop policies first, each kind in the order of the config.
+static int order_make(struct tr_policy_set_whole *whole)
+{
+    uint32_t count = whole->set.policies, at = 0;
+
+    whole->order = calloc(count + 1, sizeof(*whole->order));
+    if (!whole->order)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        if (whole->policies[i].type == &tr_policy_drop)
+            whole->order[at++] = (uint16_t)i;
+    whole->drops = at;
+    for (uint32_t i = 0; i < count; i++)
+        if (whole->policies[i].type != &tr_policy_drop)
+            whole->order[at++] = (uint16_t)i;
+    return 0;
+}
+
+static int policies_make(struct tr_policy_set_whole *whole, const struct tr_list *list, struct tr_error *error)
+{
+    const struct tr_policy_options *policies = list->items;
+    int rc = names_check(policies, list->count, error);
+
+    if (rc < 0)
+        return rc;
+    whole->policies = calloc(list->count + 1, sizeof(*whole->policies));
+    if (!whole->policies)
+        return -ENOMEM;
+    for (size_t i = 0; i < list->count; i++) {
+        char path[64];
+        struct tr_policy_place place = {
+            .path = path, .place = TR_POLICY_AT_TOP, .predicates = &whole->predicates};
+
+        snprintf(path, sizeof(path), "tail_sampling.policies[%zu]", i);
+        whole->set.policies++;
+        rc = tr_policy_compile(&whole->policies[i], &policies[i], &place, error);
+        if (rc < 0)
+            return rc;
+    }
+    return order_make(whole);
+}
 
 int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
                           uint32_t epoch, struct tr_policy_set **set, struct tr_error *error)
 {
-    const struct tr_policy_options *policies = options->policies.items;
     struct tr_policy_set_whole *whole = calloc(1, sizeof(*whole));
-    int rc = -ENOMEM;
+    int rc;
 
     if (!whole)
         return tr_error_set(error, ENOMEM, "no memory for a policy set");
     whole->set.epoch = whole->predicates.epoch = epoch;
     whole->set.wait_ns = options->decision_wait_ns;
     whole->set.wait_min_ns = options->decision_wait_min_ns;
-    whole->policies = calloc(options->policies.count, sizeof(*whole->policies));
-    if (!whole->policies)
-        goto fail;
+    whole->first_match = options->sample_on_first_match;
     if (previous)
         tr_predicates_carry(&whole->predicates, &((const struct tr_policy_set_whole *)previous)->predicates);
-    for (size_t i = 0; i < options->policies.count; i++) {
-        char path[64];
-
-        snprintf(path, sizeof(path), "tail_sampling.policies[%zu]", i);
-        whole->set.policies++;
-        rc = tr_policy_compile(&whole->policies[i], &policies[i], path, &whole->predicates, error);
-        if (rc < 0)
-            goto fail;
-    }
+    rc = policies_make(whole, &options->policies, error);
+    if (rc < 0)
+        goto fail;
     rc = tr_policy_plan_make(whole);
     if (rc < 0)
         goto fail;
@@ -48,6 +93,7 @@ void tr_policy_set_free(struct tr_policy_set *set)
     for (uint32_t i = 0; whole->policies && i < set->policies; i++)
         tr_policy_clear(&whole->policies[i]);
     free(whole->policies);
+    free(whole->order);
     tr_policy_plan_clear(whole);
     tr_predicates_clear(&whole->predicates);
     free(whole);

@@ -3,16 +3,16 @@
 // spans came, so that an upper bound may let a trace through that is longer in the end; here the whole trace counts.
 #include "policy/types.h"
 
-static int compile(struct tr_policy *policy, const struct tr_policy_options *options, const char *path,
-                   struct tr_predicates *predicates, struct tr_error *error)
+static int compile(struct tr_policy *policy, const struct tr_policy_options *options,
+                   const struct tr_policy_place *place, struct tr_error *error)
 {
     if (!options->latency)
-        return tr_error_set(error, EINVAL, "%s.latency.threshold_ms: is missing", path);
+        return tr_error_set(error, EINVAL, "%s.latency.threshold_ms: is missing", place->path);
     policy->least_ms = options->latency->threshold_ms;
     policy->most_ms = options->latency->upper_threshold_ms;
     if (policy->most_ms && policy->most_ms <= policy->least_ms)
-        return tr_error_set(error, EINVAL, "%s.latency.upper_threshold_ms: %llu is not above threshold_ms %llu", path,
-                            (unsigned long long)policy->most_ms, (unsigned long long)policy->least_ms);
+        return tr_error_set(error, EINVAL, "%s.latency.upper_threshold_ms: %llu is not above threshold_ms %llu",
+                            place->path, (unsigned long long)policy->most_ms, (unsigned long long)policy->least_ms);
     return 0;
 }
 
@@ -23,4 +23,4 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return ms > policy->least_ms && (!policy->most_ms || ms <= policy->most_ms) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_latency = {"latency", compile, decide};
+const struct tr_policy_type tr_policy_latency = {"latency", TR_POLICY_ANYWHERE, compile, decide};

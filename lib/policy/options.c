@@ -42,21 +42,72 @@ static const struct tr_option string_attribute_rows[] = {
 };
 TABLE(string_attribute, "string_attribute", struct tr_string_attribute_options);
 
-#define POLICY_ROWS                                                                                          \
-    TR_OPTION_STRING(struct tr_policy_options, name, "name", NULL, TR_LIVE | TR_REQUIRED,                    \
+static const struct tr_option numeric_attribute_rows[] = {
+    TR_OPTION_STRING(struct tr_numeric_attribute_options, key, "key", NULL, TR_LIVE | TR_REQUIRED,
+                     "Attribute of a span or a resource, an integer; what is none reads as 0."),
+    TR_OPTION_INT(struct tr_numeric_attribute_options, min_value, "min_value", "0", 0, 0, TR_LIVE,
+                  "At least this; 0: no bound."),
+    TR_OPTION_INT(struct tr_numeric_attribute_options, max_value, "max_value", "0", 0, 0, TR_LIVE,
+                  "At most this; 0: no bound. One of the two is needed."),
+    TR_OPTION_BOOL(struct tr_numeric_attribute_options, invert_match, "invert_match", "false", TR_LIVE,
+                   "Keep the traces that have no value in the range."),
+};
+TABLE(numeric_attribute, "numeric_attribute", struct tr_numeric_attribute_options);
+
+static const struct tr_option boolean_attribute_rows[] = {
+    TR_OPTION_STRING(struct tr_boolean_attribute_options, key, "key", NULL, TR_LIVE | TR_REQUIRED,
+                     "Attribute of a span or a resource, a boolean; what is none reads as false."),
+    TR_OPTION_BOOL(struct tr_boolean_attribute_options, value, "value", "false", TR_LIVE, "Its value."),
+    TR_OPTION_BOOL(struct tr_boolean_attribute_options, invert_match, "invert_match", "false", TR_LIVE,
+                   "Keep the traces that do not have it."),
+};
+TABLE(boolean_attribute, "boolean_attribute", struct tr_boolean_attribute_options);
+
+static const struct tr_option span_count_rows[] = {
+    TR_OPTION_UINT(struct tr_span_count_options, min_spans, "min_spans", "0", 0, INT32_MAX, TR_LIVE,
+                   "The trace has at least so many spans."),
+    TR_OPTION_UINT(struct tr_span_count_options, max_spans, "max_spans", "0", 0, INT32_MAX, TR_LIVE,
+                   "And at most so many; 0: no bound."),
+};
+TABLE(span_count, "span_count", struct tr_span_count_options);
+
+static const struct tr_option trace_state_rows[] = {
+    TR_OPTION_STRING(struct tr_trace_state_options, key, "key", NULL, TR_LIVE | TR_REQUIRED,
+                     "Member of a span's trace_state."),
+    TR_OPTION_STRINGS(struct tr_trace_state_options, values, "values", 0, 10000, TR_LIVE, "One of these, exactly."),
+};
+TABLE(trace_state, "trace_state", struct tr_trace_state_options);
+
+#define OF_THAT_TYPE(field, name, table) \
+    TR_OPTION_POINTER(struct tr_policy_options, field, name, &table, TR_LIVE, "Options of that type.")
+
+// What any policy can be, wherever it stands.
+#define POLICY_ROWS(name_flags)                                                                              \
+    TR_OPTION_STRING(struct tr_policy_options, name, "name", NULL, TR_LIVE | (name_flags),                   \
                      "Name in metrics and answers."),                                                        \
         TR_OPTION_STRING(struct tr_policy_options, type, "type", NULL, TR_LIVE | TR_REQUIRED,                \
-                         "always_sample, status_code, latency, probabilistic, string_attribute, and."),      \
-        TR_OPTION_POINTER(struct tr_policy_options, status_code, "status_code", &status_code_table, TR_LIVE, \
-                          "Options of that type."),                                                          \
-        TR_OPTION_POINTER(struct tr_policy_options, latency, "latency", &latency_table, TR_LIVE,             \
-                          "Options of that type."),                                                          \
-        TR_OPTION_POINTER(struct tr_policy_options, probabilistic, "probabilistic", &probabilistic_table,    \
-                          TR_LIVE, "Options of that type."),                                                 \
-        TR_OPTION_POINTER(struct tr_policy_options, string_attribute, "string_attribute",                    \
-                          &string_attribute_table, TR_LIVE, "Options of that type.")
+                         "always_sample, status_code, latency, probabilistic, string_attribute, "            \
+                         "numeric_attribute, boolean_attribute, span_count, trace_state, trace_flags; and, " \
+                         "not and drop where their blocks are listed."),                                     \
+        OF_THAT_TYPE(status_code, "status_code", status_code_table),                                         \
+        OF_THAT_TYPE(latency, "latency", latency_table),                                                     \
+        OF_THAT_TYPE(probabilistic, "probabilistic", probabilistic_table),                                   \
+        OF_THAT_TYPE(string_attribute, "string_attribute", string_attribute_table),                          \
+        OF_THAT_TYPE(numeric_attribute, "numeric_attribute", numeric_attribute_table),                       \
+        OF_THAT_TYPE(boolean_attribute, "boolean_attribute", boolean_attribute_table),                       \
+        OF_THAT_TYPE(span_count, "span_count", span_count_table),                                            \
+        OF_THAT_TYPE(trace_state, "trace_state", trace_state_table)
 
-static const struct tr_option sub_policy_rows[] = {POLICY_ROWS};
+static const struct tr_option not_sub_policy_rows[] = {POLICY_ROWS(0)};
+TABLE(not_sub_policy, "not_sub_policy", struct tr_policy_options);
+
+static const struct tr_option not_rows[] = {
+    TR_OPTION_POINTER(struct tr_not_options, not_sub_policy, "not_sub_policy", &not_sub_policy_table, TR_LIVE,
+                      "This one must not say so."),
+};
+TABLE(not, "not", struct tr_not_options);
+
+static const struct tr_option sub_policy_rows[] = {POLICY_ROWS(0), OF_THAT_TYPE(not, "not", not_table)};
 TABLE(sub_policy, "and_sub_policy", struct tr_policy_options);
 
 static const struct tr_option and_rows[] = {
@@ -65,9 +116,17 @@ static const struct tr_option and_rows[] = {
 };
 TABLE(and, "and", struct tr_and_options);
 
+static const struct tr_option drop_rows[] = {
+    TR_OPTION_LIST(struct tr_drop_options, drop_sub_policy, "drop_sub_policy", &sub_policy_table, 1, 64, TR_LIVE,
+                   "A trace of which all of these say so is dropped, whatever other policies say."),
+};
+TABLE(drop, "drop", struct tr_drop_options);
+
 static const struct tr_option policy_rows[] = {
-    POLICY_ROWS,
-    TR_OPTION_POINTER(struct tr_policy_options, and, "and", &and_table, TR_LIVE, "Options of that type."),
+    POLICY_ROWS(TR_REQUIRED),
+    OF_THAT_TYPE(and, "and", and_table),
+    OF_THAT_TYPE(not, "not", not_table),
+    OF_THAT_TYPE(drop, "drop", drop_table),
 };
 TABLE(policy, "policies", struct tr_policy_options);
 
@@ -83,6 +142,8 @@ static const struct tr_option tail_sampling_rows[] = {
                    TR_LIVE, "Accepted for the Collector's sake."),
     TR_OPTION_UINT(struct tr_tail_sampling_options, maximum_trace_size_bytes, "maximum_trace_size_bytes", "0", 0, 0, 0,
                    "A trace that grows larger is decided at once; 0: no bound."),
+    TR_OPTION_BOOL(struct tr_tail_sampling_options, sample_on_first_match, "sample_on_first_match", "false", TR_LIVE,
+                   "Ask no further policy once one keeps the trace; all are asked otherwise, so that each counts."),
     TR_OPTION_LIST(struct tr_tail_sampling_options, policies, "policies", &policy_table, 1, TR_POLICIES_MAX, TR_LIVE,
                    "A trace is kept if one of these says so."),
 };

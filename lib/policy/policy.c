@@ -4,14 +4,14 @@
 #include "base/counter.h"
 
 static const struct tr_policy_type *const types[] = {
-    &tr_policy_always_sample, &tr_policy_and,         &tr_policy_latency,
-    &tr_policy_probabilistic, &tr_policy_status_code, &tr_policy_string_attribute,
+    &tr_policy_always_sample,     &tr_policy_and,           &tr_policy_boolean_attribute, &tr_policy_drop,
+    &tr_policy_latency,           &tr_policy_not,           &tr_policy_numeric_attribute, &tr_policy_probabilistic,
+    &tr_policy_span_count,        &tr_policy_status_code,   &tr_policy_string_attribute,  &tr_policy_trace_flags,
+    &tr_policy_trace_state,
 };
 
 // What the Collector has beside these.
-static const char *const later[] = {"numeric_attribute", "rate_limiting", "bytes_limiting", "span_count",
-                                    "trace_state",       "trace_flags",   "boolean_attribute", "ottl_condition",
-                                    "not",               "drop",          "composite"};
+static const char *const later[] = {"rate_limiting", "bytes_limiting", "ottl_condition", "composite"};
 
 const struct tr_policy_type *tr_policy_type_find(const char *name)
 {
@@ -21,28 +21,83 @@ const struct tr_policy_type *tr_policy_type_find(const char *name)
     return NULL;
 }
 
-int tr_policy_predicates_full(const char *path, int rc, struct tr_error *error)
+int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *place, int number, struct tr_error *error)
 {
-    if (rc == -ENOMEM)
-        return tr_error_set(error, ENOMEM, "%s: no memory", path);
-    return tr_error_set(error, EINVAL, "%s: more than %d different conditions in all policies of the last %d configs",
-                        path, TR_PREDICATES_MAX, TR_EPOCHS_LIVE_MAX);
+    if (number == -ENOMEM)
+        return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
+    if (number < 0)
+        return tr_error_set(error, EINVAL,
+                            "%s: more than %d different conditions in all policies of the last %d configs", place->path,
+                            TR_PREDICATES_MAX, TR_EPOCHS_LIVE_MAX);
+    policy->any.word[number / 64] |= 1ull << number % 64;
+    return 0;
 }
 
-int tr_policy_compile(struct tr_policy *policy, const struct tr_policy_options *options, const char *path,
-                      struct tr_predicates *predicates, struct tr_error *error)
+enum tr_answer tr_policy_any_decide(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    return tr_trace_has_any(trace, &policy->any) != policy->invert ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+}
+
+enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    enum tr_answer answer = TR_ANSWER_KEEP;
+
+    for (uint32_t i = 0; i < policy->sub_count; i++) {
+        enum tr_answer sub = policy->sub[i].type->decide(&policy->sub[i], trace);
+
+        if (sub == TR_ANSWER_DROP)
+            return TR_ANSWER_DROP;
+        if (sub == TR_ANSWER_PENDING)
+            answer = TR_ANSWER_PENDING;
+    }
+    return answer;
+}
+
+static int type_unknown(const char *type, const char *path, struct tr_error *error)
+{
+    for (size_t i = 0; i < TR_NELEMS(later); i++)
+        if (strcmp(later[i], type) == 0)
+            return tr_error_set(error, EINVAL, "%s.type: %s is not in this version", path, type);
+    return tr_error_set(error, EINVAL, "%s.type: %s is not a policy type", path, type);
+}
+
+int tr_policy_compile(struct tr_policy *policy, const struct tr_policy_options *options,
+                      const struct tr_policy_place *place, struct tr_error *error)
 {
     policy->type = tr_policy_type_find(options->type);
-    if (!policy->type) {
-        for (size_t i = 0; i < TR_NELEMS(later); i++)
-            if (strcmp(later[i], options->type) == 0)
-                return tr_error_set(error, EINVAL, "%s.type: %s is not in this version", path, options->type);
-        return tr_error_set(error, EINVAL, "%s.type: %s is not a policy type", path, options->type);
-    }
-    policy->name = strdup(options->name);
+    if (!policy->type)
+        return type_unknown(options->type, place->path, error);
+    if (!(policy->type->places & place->place))
+        return tr_error_set(error, EINVAL, "%s.type: %s can't stand inside another policy", place->path,
+                            options->type);
+    policy->name = strdup(options->name ? options->name : "");
     if (!policy->name)
-        return tr_error_set(error, ENOMEM, "%s: no memory", path);
-    return policy->type->compile(policy, options, path, predicates, error);
+        return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
+    return policy->type->compile(policy, options, place, error);
+}
+
+int tr_policy_sub_compile(struct tr_policy *policy, const struct tr_policy_options *sub, size_t count,
+                          const struct tr_policy_place *place, const char *below, unsigned sub_place,
+                          struct tr_error *error)
+{
+    policy->sub = calloc(count, sizeof(*policy->sub));
+    if (!policy->sub)
+        return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
+    for (size_t i = 0; i < count; i++) {
+        char path[256];
+        struct tr_policy_place under = {.path = path, .place = sub_place, .predicates = place->predicates};
+        int rc;
+
+        if (sub_place == TR_POLICY_IN_NOT)
+            snprintf(path, sizeof(path), "%s.%s", place->path, below);
+        else
+            snprintf(path, sizeof(path), "%s.%s[%zu]", place->path, below, i);
+        policy->sub_count++;
+        rc = tr_policy_compile(&policy->sub[i], &sub[i], &under, error);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 void tr_policy_clear(struct tr_policy *policy)
@@ -51,45 +106,4 @@ void tr_policy_clear(struct tr_policy *policy)
         tr_policy_clear(&policy->sub[i]);
     free(policy->sub);
     free(policy->name);
-}
-
-const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy)
-{
-    const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
-
-    return policy < set->policies ? whole->policies[policy].name : "";
-}
-
-const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy)
-{
-    const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
-
-    return policy < set->policies ? whole->policies[policy].type->name : "";
-}
-
-// All policies are asked, so that each counts what it saw; the first that keeps gives its name.
-enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struct tr_trace *trace,
-                                    struct tr_policy_counters *counters, uint16_t *policy)
-{
-    const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
-    uint32_t keepers = 0, keeper = 0;
-    bool pending = false;
-
-    for (uint32_t i = 0; i < set->policies; i++) {
-        enum tr_answer answer = whole->policies[i].type->decide(&whole->policies[i], trace);
-
-        tr_count(&counters[i].traces_seen, 1);
-        pending = pending || answer == TR_ANSWER_PENDING;
-        if (answer != TR_ANSWER_KEEP)
-            continue;
-        if (!keepers++)
-            keeper = i;
-        tr_count(&counters[i].traces_kept, 1);
-        tr_count(&counters[i].spans_kept, trace->spans);
-        memcpy(counters[i].example_id, trace->trace_id, sizeof(counters[i].example_id));
-    }
-    *policy = keepers ? (uint16_t)keeper : TR_POLICY_NONE;
-    if (keepers == 1)
-        tr_count(&counters[keeper].traces_kept_alone, 1);
-    return keepers ? TR_ANSWER_KEEP : pending ? TR_ANSWER_PENDING : TR_ANSWER_DROP;
 }

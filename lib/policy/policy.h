@@ -20,6 +20,7 @@ struct tr_tail_sampling_options {
     uint64_t num_traces;           // 0: auto, from the journal's size
     uint64_t expected_new_traces_per_sec; // accepted for compatibility
     uint64_t maximum_trace_size_bytes;
+    bool sample_on_first_match;
     struct tr_list policies;       // of struct tr_policy_options
 };
 extern const struct tr_option_table tr_tail_sampling_option_table;
@@ -38,7 +39,8 @@ struct tr_policy_set {
 
 struct tr_policy_counters {
     uint64_t traces_seen, traces_kept, traces_kept_alone, spans_kept;
-    uint8_t example_id[16]; // of a kept trace
+    uint64_t traces_dropped; // a drop policy: that it dropped
+    uint8_t example_id[16];  // of a kept trace, of a dropped one for a drop policy
 };
 
 // Compile under a new epoch. The plan tests the predicates of `previous` too (which may be NULL), under the same
@@ -52,7 +54,7 @@ void tr_policy_set_free(struct tr_policy_set *set);
 const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy);
 const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy);
 
-// Evaluate every policy of the set on a trace, as the Collector does (all are asked; kept if one says so).
+// Ask the policies of the set about a trace, as the Collector does (decide.c).
 //
 // counters  one row a policy, this lcore's
 // Thread: owner lcore. Cost: some 5 ns a policy.

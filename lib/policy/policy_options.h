@@ -26,6 +26,38 @@ struct tr_string_attribute_options {
     uint64_t cache_max_size; // the Collector's; there is no cache here
 };
 
+struct tr_numeric_attribute_options {
+    const char *key;
+    int64_t min_value, max_value; // 0: none
+    bool invert_match;
+};
+
+struct tr_boolean_attribute_options {
+    const char *key;
+    bool value;
+    bool invert_match;
+};
+
+struct tr_span_count_options {
+    uint64_t min_spans;
+    uint64_t max_spans; // 0: none
+};
+
+struct tr_trace_state_options {
+    const char *key;
+    struct tr_strings values;
+};
+
+struct tr_policy_options;
+
+struct tr_not_options {
+    struct tr_policy_options *not_sub_policy;
+};
+
+struct tr_drop_options {
+    struct tr_list drop_sub_policy; // of struct tr_policy_options
+};
+
 struct tr_and_options {
     struct tr_list and_sub_policy; // of struct tr_policy_options
 };
@@ -37,7 +69,13 @@ struct tr_policy_options {
     struct tr_latency_options *latency;
     struct tr_probabilistic_options *probabilistic;
     struct tr_string_attribute_options *string_attribute;
+    struct tr_numeric_attribute_options *numeric_attribute;
+    struct tr_boolean_attribute_options *boolean_attribute;
+    struct tr_span_count_options *span_count;
+    struct tr_trace_state_options *trace_state;
     struct tr_and_options *and;
+    struct tr_not_options *not;
+    struct tr_drop_options *drop;
 };
 
 #endif

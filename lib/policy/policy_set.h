@@ -8,6 +8,9 @@
 struct tr_policy_set_whole {
     struct tr_policy_set set;
     struct tr_policy *policies;
+    uint16_t *order;  // in which they are asked: drop policies, then the others
+    uint32_t drops;   // drop policies
+    bool first_match; // the first that keeps ends it
     struct tr_predicates predicates;
     struct tr_walk_test *tests;
     struct tr_walk_span_test *span_tests;

@@ -14,21 +14,37 @@ struct tr_policy_type;
 struct tr_policy {
     const struct tr_policy_type *type;
     char *name;
-    struct tr_bits any; // status_code, string_attribute: one of these predicates holds
+    struct tr_bits any; // one of these predicates holds
     bool invert;
-    uint64_t least_ms, most_ms; // latency: least < d, and d <= most unless that is 0
-    uint64_t threshold;         // probabilistic: the hash is at most this
-    uint64_t hash_begin;        // of the salt
-    struct tr_policy *sub;      // and
+    uint64_t least_ms, most_ms;       // latency: least < d, and d <= most unless that is 0
+    uint32_t least_spans, most_spans; // span_count
+    uint64_t threshold;               // probabilistic: the hash is at most this
+    uint64_t hash_begin;              // of the salt
+    struct tr_policy *sub;            // and, drop, not
     uint32_t sub_count;
+};
+
+// Where a policy may stand.
+#define TR_POLICY_AT_TOP       1u
+#define TR_POLICY_IN_AND       2u // and in a drop
+#define TR_POLICY_IN_NOT       4u
+#define TR_POLICY_IN_COMPOSITE 8u
+#define TR_POLICY_ANYWHERE     15u
+
+// Where the one that is being compiled stands.
+struct tr_policy_place {
+    const char *path; // tail_sampling.policies[2]
+    unsigned place;   // one of TR_POLICY_*
+    struct tr_predicates *predicates; // takes what the walk shall test
 };
 
 struct tr_policy_type {
     const char *name;
+    unsigned places; // TR_POLICY_*
 
-    // Fill in *policy. The error names the path. `predicates` takes what the walk shall test.
-    int (*compile)(struct tr_policy *policy, const struct tr_policy_options *options, const char *path,
-                   struct tr_predicates *predicates, struct tr_error *error);
+    // Fill in *policy. The error names the path.
+    int (*compile)(struct tr_policy *policy, const struct tr_policy_options *options,
+                   const struct tr_policy_place *place, struct tr_error *error);
 
     // Thread: owner lcore.
     enum tr_answer (*decide)(const struct tr_policy *policy, const struct tr_trace *trace);
@@ -37,9 +53,25 @@ struct tr_policy_type {
 // NULL: not in this version.
 const struct tr_policy_type *tr_policy_type_find(const char *name);
 
-int tr_policy_compile(struct tr_policy *policy, const struct tr_policy_options *options, const char *path,
-                      struct tr_predicates *predicates, struct tr_error *error);
+int tr_policy_compile(struct tr_policy *policy, const struct tr_policy_options *options,
+                      const struct tr_policy_place *place, struct tr_error *error);
 void tr_policy_clear(struct tr_policy *policy);
+
+// Compile `count` policies into policy->sub; `below` is their path in the policy's block, `place` theirs.
+int tr_policy_sub_compile(struct tr_policy *policy, const struct tr_policy_options *sub, size_t count,
+                          const struct tr_policy_place *place, const char *below, unsigned sub_place,
+                          struct tr_error *error);
+
+// All of policy->sub say keep: the first that does not ends it; a budget that is still open leaves it open.
+enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct tr_trace *trace);
+
+// Put a predicate's number into policy->any, or the error for one that could not be numbered (below 0).
+int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *place, int number,
+                      struct tr_error *error);
+
+// One of policy->any holds for a span or its resource. `invert` negates that for the whole trace: no span or
+// resource has it.
+enum tr_answer tr_policy_any_decide(const struct tr_policy *policy, const struct tr_trace *trace);
 
 static inline bool tr_trace_has_any(const struct tr_trace *trace, const struct tr_bits *bits)
 {

@@ -25,13 +25,13 @@ static uint64_t threshold_of(double percentage)
     return product >= (long double)UINT64_MAX ? UINT64_MAX : (uint64_t)product;
 }
 
-static int compile(struct tr_policy *policy, const struct tr_policy_options *options, const char *path,
-                   struct tr_predicates *predicates, struct tr_error *error)
+static int compile(struct tr_policy *policy, const struct tr_policy_options *options,
+                   const struct tr_policy_place *place, struct tr_error *error)
 {
     const char *salt;
 
     if (!options->probabilistic)
-        return tr_error_set(error, EINVAL, "%s.probabilistic.sampling_percentage: is missing", path);
+        return tr_error_set(error, EINVAL, "%s.probabilistic.sampling_percentage: is missing", place->path);
     salt = options->probabilistic->hash_salt && options->probabilistic->hash_salt[0] ? options->probabilistic->hash_salt
                                                                                     : "default-hash-seed";
     policy->hash_begin = fnv1a(FNV_BASIS, salt, strlen(salt));
@@ -47,4 +47,4 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return fnv1a(policy->hash_begin, trace->trace_id, 16) <= policy->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_probabilistic = {"probabilistic", compile, decide};
+const struct tr_policy_type tr_policy_probabilistic = {"probabilistic", TR_POLICY_ANYWHERE, compile, decide};

@@ -43,10 +43,32 @@ static int release(void **state)
 }
 
 struct span {
-    const char *key, *value;
+    const char *key, *value; // a string, unless one of these is there:
+    const int64_t *integer;
+    const bool *boolean;
     int status;
     uint64_t start_ns, end_ns;
+    const char *trace_state;
+    uint32_t flags;
 };
+
+#define INT(n)     .integer = &(const int64_t){n}
+#define BOOLEAN(b) .boolean = &(const bool){b}
+
+static uint8_t *put_attribute(uint8_t *p, const struct span *span)
+{
+    uint8_t pair[256], any[128], *q, *a;
+
+    if (span->integer)
+        a = tr_pb_put_varint(tr_pb_put_tag(any, 3, TR_PB_VARINT), (uint64_t)*span->integer);
+    else if (span->boolean)
+        a = tr_pb_put_varint(tr_pb_put_tag(any, 2, TR_PB_VARINT), *span->boolean);
+    else
+        a = tr_pb_put_bytes(any, 1, span->value, strlen(span->value));
+    q = tr_pb_put_bytes(pair, 1, span->key, strlen(span->key));
+    q = tr_pb_put_bytes(q, 2, any, (size_t)(a - any));
+    return tr_pb_put_bytes(p, 9, pair, (size_t)(q - pair));
+}
 
 // A trace of these spans, walked with the set's plan.
 static struct tr_trace trace_of(const struct tr_policy_set *with, const struct span *spans, size_t count)
@@ -54,7 +76,7 @@ static struct tr_trace trace_of(const struct tr_policy_set *with, const struct s
     struct tr_trace trace = {.trace_id = {1, 2, 3}, .epoch = with->epoch};
 
     for (size_t i = 0; i < count; i++) {
-        uint8_t bytes[512], pair[256], any[128], *p = bytes, *q, *a;
+        uint8_t bytes[512], *p = bytes;
         struct tr_walk_span walked;
         struct tr_bits bits = {{0}};
 
@@ -62,11 +84,14 @@ static struct tr_trace trace_of(const struct tr_policy_set *with, const struct s
         p = tr_pb_put_bytes(p, 2, "\1\2\3\4\5\6\7\10", 8);
         p = tr_pb_put_fixed64(p, 7, spans[i].start_ns);
         p = tr_pb_put_fixed64(p, 8, spans[i].end_ns);
-        if (spans[i].key) {
-            a = tr_pb_put_bytes(any, 1, spans[i].value, strlen(spans[i].value));
-            q = tr_pb_put_bytes(pair, 1, spans[i].key, strlen(spans[i].key));
-            q = tr_pb_put_bytes(q, 2, any, (size_t)(a - any));
-            p = tr_pb_put_bytes(p, 9, pair, (size_t)(q - pair));
+        if (spans[i].key)
+            p = put_attribute(p, &spans[i]);
+        if (spans[i].trace_state)
+            p = tr_pb_put_bytes(p, 3, spans[i].trace_state, strlen(spans[i].trace_state));
+        if (spans[i].flags) {
+            p = tr_pb_put_tag(p, 16, TR_PB_FIXED32);
+            memcpy(p, &spans[i].flags, 4);
+            p += 4;
         }
         if (spans[i].status) {
             uint8_t status[2] = {0x18, (uint8_t)spans[i].status};
@@ -180,6 +205,142 @@ static void and_wants_all(void **state)
     assert_true(KEEPS({.status = 2}, {.key = "tier", .value = "gold"})); // on different spans: the trace has both
 }
 
+static void numeric_attribute(void **state)
+{
+    assert_int_equal(compile(POLICY("n", "numeric_attribute", "key: code, min_value: 400, max_value: 499"), NULL, 1), 0);
+    assert_true(KEEPS({.key = "code", INT(200)}, {.key = "code", INT(400)}));
+    assert_true(KEEPS({.key = "code", INT(499)}));
+    assert_false(KEEPS({.key = "code", INT(399)}));
+    assert_false(KEEPS({.key = "code", INT(500)}));
+    assert_false(KEEPS({.key = "code", .value = "404"}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("n", "numeric_attribute", "key: code, max_value: 9"), NULL, 1), 0);
+    assert_true(KEEPS({.key = "code", INT(-5)}));
+    assert_true(KEEPS({.key = "code", .value = "404"})); // not an integer: reads as 0
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("n", "numeric_attribute", "key: code, min_value: 400, invert_match: true"), NULL, 1),
+                     0);
+    assert_false(KEEPS({.key = "code", INT(200)}, {.key = "code", INT(400)}));
+    assert_true(KEEPS({.key = "code", INT(200)}));
+    assert_true(KEEPS({.status = 0}));
+}
+
+static void boolean_attribute(void **state)
+{
+    assert_int_equal(compile(POLICY("b", "boolean_attribute", "key: debug, value: true"), NULL, 1), 0);
+    assert_true(KEEPS({.key = "debug", BOOLEAN(false)}, {.key = "debug", BOOLEAN(true)}));
+    assert_false(KEEPS({.key = "debug", BOOLEAN(false)}));
+    assert_false(KEEPS({.key = "debug", .value = "true"}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("b", "boolean_attribute", "key: debug, value: true, invert_match: true"), NULL, 1), 0);
+    assert_false(KEEPS({.key = "debug", BOOLEAN(true)}));
+    assert_true(KEEPS({.status = 0}));
+}
+
+static void span_count(void **state)
+{
+    assert_int_equal(compile(POLICY("c", "span_count", "min_spans: 2, max_spans: 3"), NULL, 1), 0);
+    assert_false(KEEPS({.status = 0}));
+    assert_true(KEEPS({.status = 0}, {.status = 0}));
+    assert_true(KEEPS({.status = 0}, {.status = 0}, {.status = 0}));
+    assert_false(KEEPS({.status = 0}, {.status = 0}, {.status = 0}, {.status = 0}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("c", "span_count", "min_spans: 2"), NULL, 1), 0);
+    assert_true(KEEPS({.status = 0}, {.status = 0}, {.status = 0}, {.status = 0}));
+}
+
+static void trace_state_and_trace_flags(void **state)
+{
+    assert_int_equal(compile(POLICY("t", "trace_state", "key: tier, values: [gold, \"\"]"), NULL, 1), 0);
+    assert_true(KEEPS({.trace_state = "a=1,tier=gold"}));
+    assert_false(KEEPS({.trace_state = "a=1,tier=tin"}, {.status = 0}));
+    assert_false(KEEPS({.trace_state = "tier=gold,tier=gold"})); // not a valid list
+    tr_policy_set_free(set);
+    assert_int_equal(compile("- {name: f, type: trace_flags}\n", NULL, 1), 0);
+    assert_true(KEEPS({.flags = 0x300}, {.flags = 0x101}));
+    assert_false(KEEPS({.flags = 0x300}));
+}
+
+static void not_swaps_and_stands_in_and(void **state)
+{
+    static const char policies[] =
+        "- name: n\n  type: not\n  not:\n    not_sub_policy:\n"
+        "      {name: a, type: status_code, status_code: {status_codes: [ERROR]}}\n";
+    static const char nested[] =
+        "- name: both\n  type: and\n  and:\n    and_sub_policy:\n"
+        "    - {name: a, type: status_code, status_code: {status_codes: [ERROR]}}\n"
+        "    - {type: not, not: {not_sub_policy: {type: span_count, span_count: {min_spans: 2}}}}\n";
+
+    assert_int_equal(compile(policies, NULL, 1), 0);
+    assert_false(KEEPS({.status = 2}));
+    assert_true(KEEPS({.status = 0}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(nested, NULL, 1), 0);
+    assert_true(KEEPS({.status = 2}));
+    assert_false(KEEPS({.status = 2}, {.status = 2}));
+    assert_false(KEEPS({.status = 0}));
+}
+
+static void drop_is_final_wherever_it_stands(void **state)
+{
+    static const char policies[] =
+        "- {name: all, type: always_sample}\n"
+        "- name: probes\n  type: drop\n  drop:\n    drop_sub_policy:\n"
+        "    - {name: a, type: string_attribute, string_attribute: {key: route, values: [/healthz]}}\n"
+        "    - {name: b, type: not, not: {not_sub_policy: {type: status_code, status_code: {status_codes: [ERROR]}}}}\n";
+    struct tr_trace trace;
+    uint16_t policy;
+
+    assert_int_equal(compile(policies, NULL, 1), 0);
+    assert_true(KEEPS({.status = 0}));
+    assert_true(KEEPS({.key = "route", .value = "/healthz", .status = 2}));
+    trace = trace_of(set, (const struct span[]){{.key = "route", .value = "/healthz"}}, 1);
+    memset(counters, 0, sizeof(counters));
+    assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_DROP);
+    assert_int_equal(policy, 1); // it dropped the trace
+    assert_int_equal(counters[1].traces_dropped, 1);
+    assert_int_equal(counters[1].traces_kept, 0);
+    assert_int_equal(counters[0].traces_seen, 0); // the others are not asked
+}
+
+static void sample_on_first_match_asks_no_further(void **state)
+{
+    struct tr_trace trace = {.epoch = 1};
+    uint16_t policy;
+
+    assert_int_equal(compile("- {name: a, type: trace_flags}\n- {name: b, type: always_sample}\n"
+                             "- {name: c, type: always_sample}\nsample_on_first_match: true\n",
+                             NULL, 1),
+                     0);
+    assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_KEEP);
+    assert_int_equal(policy, 1);
+    assert_int_equal(counters[0].traces_seen, 1);
+    assert_int_equal(counters[1].traces_kept_alone, 1);
+    assert_int_equal(counters[2].traces_seen, 0);
+}
+
+static void probabilistic_with_a_salt(void **state)
+{
+    struct tr_trace trace = {.epoch = 1, .trace_id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
+    uint64_t hash = 0xcbf29ce484222325ull;
+    char options[128];
+    uint16_t policy;
+
+    for (const char *c = "mine"; *c; c++)
+        hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
+    for (int i = 0; i < 16; i++)
+        hash = (hash ^ trace.trace_id[i]) * 0x100000001b3ull;
+    // Just above its share of 2^64 it is kept, just below not.
+    for (int above = 0; above < 2; above++) {
+        snprintf(options, sizeof(options), POLICY("p", "probabilistic", "hash_salt: mine, sampling_percentage: %.6f"),
+                 (double)hash / 18446744073709551616.0 * 100 + (above ? 0.001 : -0.001));
+        assert_int_equal(compile(options, NULL, 1), 0);
+        assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy) == TR_ANSWER_KEEP, above);
+        tr_policy_set_free(set);
+        set = NULL;
+    }
+}
+
 static void policies_count_what_each_did(void **state)
 {
     uint16_t policy = 99;
@@ -231,6 +392,25 @@ static void what_is_wrong_is_named_with_its_path(void **state)
         {"- {name: x, type: latency}\n", "policies[0].latency.threshold_ms: is missing"},
         {POLICY("x", "status_code", "status_codes: [FINE]"), "status_codes[0]: FINE is not one of"},
         {POLICY("x", "latency", "threshold_ms: 5, upper_threshold_ms: 5"), "upper_threshold_ms: 5 is not above"},
+        {POLICY("x", "numeric_attribute", "key: k"), "policies[0].numeric_attribute: neither min_value nor max_value"},
+        {POLICY("x", "numeric_attribute", "key: k, min_value: 5, max_value: 4"), "max_value: 4 is below min_value 5"},
+        {POLICY("x", "numeric_attribute", "key: k, min_value: 1.5"), "min_value"},
+        {POLICY("x", "boolean_attribute", "key: k, value: 3"), "value"},
+        {POLICY("x", "boolean_attribute", "value: true"), "boolean_attribute.key"},
+        {POLICY("x", "span_count", "min_spans: 5, max_spans: 4"), "max_spans: 4 is below min_spans 5"},
+        {POLICY("x", "span_count", "min_spans: -1"), "min_spans"},
+        {POLICY("x", "trace_state", "values: [a]"), "trace_state.key"},
+        {"- {name: x, type: span_count}\n", "span_count.min_spans: is missing"},
+        {"- {name: x, type: not}\n", "not.not_sub_policy: is missing"},
+        {"- {name: x, type: not, not: {not_sub_policy: {type: and}}}\n",
+         "policies[0].not.not_sub_policy.type: and can't stand inside"},
+        {"- {name: x, type: drop}\n", "drop.drop_sub_policy: at least one policy"},
+        {"- {name: x, type: and, and: {and_sub_policy: [{type: drop}]}}\n",
+         "policies[0].and.and_sub_policy[0].type: drop can't stand inside"},
+        {"- {name: x, type: always_sample}\n- {name: x, type: trace_flags}\n",
+         "policies[1].name: x is the name of policies[0] too"},
+        {"- {name: \"\", type: always_sample}\n", "policies[0].name: must not be empty"},
+        {"- {name: x, type: always_sample}\nsample_on_first_match: 3\n", "sample_on_first_match"},
         {POLICY("x", "string_attribute", "key: k, values: [a], enabled_regex_matching: true"), "regular expressions"},
         {"- {name: x, type: and, and: {and_sub_policy: [{name: y, type: latency}]}}\n", "and_sub_policy[0].latency"},
     };
@@ -302,6 +482,14 @@ int main(void)
         TEST(probabilistic_keeps_the_traces_that_the_collector_keeps),
         TEST(string_attribute_and_its_negation),
         TEST(and_wants_all),
+        TEST(numeric_attribute),
+        TEST(boolean_attribute),
+        TEST(span_count),
+        TEST(trace_state_and_trace_flags),
+        TEST(not_swaps_and_stands_in_and),
+        TEST(drop_is_final_wherever_it_stands),
+        TEST(sample_on_first_match_asks_no_further),
+        TEST(probabilistic_with_a_salt),
         TEST(policies_count_what_each_did),
         TEST(a_new_config_tests_the_predicates_of_the_one_before),
         TEST(what_is_wrong_is_named_with_its_path),
