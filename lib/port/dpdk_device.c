@@ -173,6 +173,11 @@ static int sizes(struct opening *o)
     if (options->queues && options->queues > info->max_rx_queues)
         return tr_error_set(o->error, EINVAL, "queues: %u is above %u, which %s has", options->queues,
                             info->max_rx_queues, device->driver);
+    if (o->driver->own_queues)
+        queues = info->max_rx_queues;
+    if (o->driver->own_queues && queues > options->lcores)
+        return tr_error_set(o->error, EINVAL, "device: %s has %u queues by its arguments, more than the %u lcores",
+                            device->name, queues, options->lcores);
     queues = TR_MIN(TR_MIN(queues, options->lcores), TR_MIN(info->max_rx_queues, TR_DPDK_QUEUES_MAX));
     device->rx_queues = (uint16_t)TR_MAX(queues, 1u);
     device->tx_queues = o->driver->pairs ? device->rx_queues

@@ -14,6 +14,7 @@ enum tr_dpdk_sleep_kind { TR_SLEEP_NONE, TR_SLEEP_AF_XDP, TR_SLEEP_AF_PACKET, TR
 struct tr_dpdk_driver {
     const char *prefix;      // of the device's arguments
     bool pairs;              // as many send queues as receive queues, whose number is ours or the peer's to choose
+    bool own_queues;         // its arguments say how many; frames come to each of them
     bool peer_mac;           // the Ethernet address that it tells is that of the kernel's end
     bool no_offloads;        // computed by the driver itself: no cheaper than by us
     bool guarded;            // its memory can go while it is used (dpdk_guard.h)
