@@ -118,6 +118,9 @@ static void arguments_write(const struct opening *o, char *text, size_t size)
     if (o->driver->sleep == TR_SLEEP_AF_PACKET && !strstr(text, "frame") && !strstr(text, "blocksz="))
         snprintf(text + strlen(text), size - strlen(text), ",blocksz=%u,framesz=%u,framecnt=%u", TR_MAX(frame, 4096u),
                  frame, TR_ALIGN_UP(o->options->rx_descriptors * 4, 2u)); // the ring takes the place of descriptors
+    if (o->driver->guarded && tr_dpdk_memif_wants_buffers(o->options->device, mtu_wanted(o->options, o->driver)))
+        snprintf(text + strlen(text), size - strlen(text), ",bsize=%u",
+                 TR_ALIGN_UP(mtu_wanted(o->options, o->driver) + TR_DPDK_FRAME_EXTRA, 64u));
 }
 
 static int probe(struct opening *o)

@@ -34,6 +34,9 @@ bool tr_dpdk_argument(const char *device, const char *key, char *value, size_t s
 
 // memif: "client" is what it is unless its arguments say otherwise.
 bool tr_dpdk_memif_is_client(const char *device);
+// A client's ring buffers must hold a frame whole: frames in several are repeated and mixed up (DPDK 22.11). Are its
+// 2048 bytes too few, and nothing else is given?
+bool tr_dpdk_memif_wants_buffers(const char *device, uint32_t mtu_bytes);
 // A server that was killed leaves its socket behind, which the next one can't bind: remove it if nobody listens there.
 void tr_dpdk_memif_stale_remove(const char *device);
 // net_af_packet: bytes of a frame of its ring, headers of the kernel's included: framesz= of its arguments, or what an

@@ -3,7 +3,8 @@
 //
 //   net_af_xdp     the pool is the UMEM: a buffer and its header in 4096 bytes, of which the kernel keeps 256 in front
 //                  of a frame (longer ones are lost silently); the fill ring holds 2048 buffers of a queue
-//   net_memif      the number of queues is the client's; a client that goes takes the memory along
+//   net_memif      the number of queues is the client's; a client that goes takes the memory along; frames that take
+//                  several buffers of its rings are repeated and mixed up
 //   net_tap        computes checksums in the driver; hashes flows by a program of its own that not every kernel takes;
 //                  its Ethernet address is that of the kernel's end, so ours has to be another;
 //                  sends no frame above 1500 bytes, and says so for whatever MTU it is told

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#define ALLOW_EXPERIMENTAL_API // rte_intr_fd_get() and its like: stable from 23.11 on
 #include "port/dpdk_guard.h"
 
 #include <dlfcn.h>
 #include <rte_interrupts.h>
+#include <sys/stat.h>
 
 #define HANDLERS_MAX 8
 
@@ -69,10 +71,58 @@ typedef int (*unregister_pending_fn)(const struct rte_intr_handle *, rte_intr_ca
 // A driver's handlers by number: EAL tells handlers apart by their address, so each needs a wrapper of its own.
 static rte_intr_callback_fn handlers[HANDLERS_MAX];
 
+// What a handler registered on its way. memif's server registers a client's socket, says hello, and if the client has
+// gone by then closes the socket and frees what it registered, but leaves it registered: EAL would panic over the closed
+// socket.
+static _Thread_local struct {
+    bool handling;
+    int fd; // -1: none
+    ino_t inode;
+    rte_intr_callback_fn handler;
+    void *argument;
+} fresh;
+
+static bool is_open(int fd, ino_t inode)
+{
+    struct stat stat;
+
+    return fstat(fd, &stat) == 0 && stat.st_ino == inode;
+}
+
+static void fresh_note(const struct rte_intr_handle *handle, rte_intr_callback_fn handler, void *argument)
+{
+    struct stat stat;
+
+    if (!fresh.handling || fstat(rte_intr_fd_get(handle), &stat) < 0)
+        return;
+    fresh.fd = rte_intr_fd_get(handle);
+    fresh.inode = stat.st_ino;
+    fresh.handler = handler;
+    fresh.argument = argument;
+}
+
+static void fresh_check(void)
+{
+    struct rte_intr_handle *handle;
+
+    if (fresh.fd < 0 || is_open(fresh.fd, fresh.inode))
+        return;
+    handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+    if (!handle)
+        return;
+    if (rte_intr_fd_set(handle, fresh.fd) == 0)
+        rte_intr_callback_unregister(handle, fresh.handler, fresh.argument);
+    rte_intr_instance_free(handle);
+}
+
 static void call(unsigned number, void *argument)
 {
     tr_dpdk_guard_stop_all();
+    fresh.handling = true;
+    fresh.fd = -1;
     handlers[number](argument);
+    fresh.handling = false;
+    fresh_check();
     tr_dpdk_guard_resume_all();
 }
 
@@ -118,8 +168,11 @@ static rte_intr_callback_fn wrapped(rte_intr_callback_fn handler)
 int rte_intr_callback_register(const struct rte_intr_handle *handle, rte_intr_callback_fn handler, void *argument)
 {
     register_fn next = (register_fn)dlsym(RTLD_NEXT, "rte_intr_callback_register");
+    int rc = next(handle, wrapped(handler), argument);
 
-    return next(handle, wrapped(handler), argument);
+    if (rc >= 0)
+        fresh_note(handle, handler, argument);
+    return rc;
 }
 
 int rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn handler, void *argument)

@@ -5,11 +5,21 @@
 
 #include "port/dpdk_device_internal.h"
 
+#define MEMIF_BUFFER_BYTES 2048 // unless bsize= says otherwise
+
 bool tr_dpdk_memif_is_client(const char *device)
 {
     char role[16];
 
     return !tr_dpdk_argument(device, "role", role, sizeof(role)) || (strcmp(role, "server") && strcmp(role, "master"));
+}
+
+bool tr_dpdk_memif_wants_buffers(const char *device, uint32_t mtu_bytes)
+{
+    char given[16];
+
+    return tr_dpdk_memif_is_client(device) && mtu_bytes + TR_DPDK_FRAME_EXTRA > MEMIF_BUFFER_BYTES &&
+           !tr_dpdk_argument(device, "bsize", given, sizeof(given));
 }
 
 void tr_dpdk_memif_stale_remove(const char *device)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 
@@ -80,6 +81,30 @@ def clients_come_and_are_killed():
         d.settle()
 
 
+def who_connects_and_is_gone_does_no_harm():
+    """DPDK's server would leave the closed socket of such a client registered, and its next look at it is a panic."""
+    with memif_daemon() as d:
+        for _ in range(300):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+                s.connect(f"{d.folder}/memif.sock")
+        report = tailgen(*client(d, "--spans", 5000))
+        assert report["spans_acknowledged"] == report["spans_sent"], report
+        d.settle()
+
+
+def jumbo_frames():
+    with memif_daemon() as d:
+        d.stop()
+        d.write_config(ports=d.options["ports"].replace("listen:", "mtu: 9000, listen:"))
+        d.start()
+        report = tailgen(*client(d, "--mtu", 9000, "--spans", 100000, "--streams", 32))
+        assert report["spans_acknowledged"] == report["spans_sent"], report
+        assert d.counter("tcp_drops_total", reason="paws") == 0
+        frames, received = d.counter("net_frames_total", direction="in"), d.counter("net_bytes_total", direction="in")
+        assert report["bytes"] <= received < 1.2 * report["bytes"] and received / frames > 2000, (received, frames, report)
+        d.settle()
+
+
 def the_server_comes_back():
     with memif_daemon() as d:
         reports = []
@@ -117,4 +142,4 @@ def frames_are_written_down():
 
 if __name__ == "__main__":
     run_story(kept_traces_are_the_truth, ipv6_http_and_compression, a_connection_a_request, clients_come_and_are_killed,
-              the_server_comes_back, frames_are_written_down)
+              who_connects_and_is_gone_does_no_harm, jumbo_frames, the_server_comes_back, frames_are_written_down)
