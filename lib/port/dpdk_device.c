@@ -112,15 +112,15 @@ static int refused(struct opening *o, int rc, const char *what)
 static void arguments_write(const struct opening *o, char *text, size_t size)
 {
     const char *given = strchr(o->options->device, ',');
-    uint32_t frame = tr_dpdk_ring_frame(o->options->device, mtu_wanted(o->options, o->driver));
+    uint32_t mtu = mtu_wanted(o->options, o->driver), frame = tr_dpdk_ring_frame(o->options->device, mtu);
 
     snprintf(text, size, "%s", given ? given + 1 : "");
     if (o->driver->sleep == TR_SLEEP_AF_PACKET && !strstr(text, "frame") && !strstr(text, "blocksz="))
         snprintf(text + strlen(text), size - strlen(text), ",blocksz=%u,framesz=%u,framecnt=%u", TR_MAX(frame, 4096u),
                  frame, TR_ALIGN_UP(o->options->rx_descriptors * 4, 2u)); // the ring takes the place of descriptors
-    if (o->driver->guarded && tr_dpdk_memif_wants_buffers(o->options->device, mtu_wanted(o->options, o->driver)))
+    if (o->driver->guarded && tr_dpdk_memif_wants_buffers(o->options->device, mtu))
         snprintf(text + strlen(text), size - strlen(text), ",bsize=%u",
-                 TR_ALIGN_UP(mtu_wanted(o->options, o->driver) + TR_DPDK_FRAME_EXTRA, 64u));
+                 TR_ALIGN_UP(mtu + TR_DPDK_FRAME_EXTRA, 64u));
 }
 
 static int probe(struct opening *o)

@@ -19,7 +19,7 @@ class MemifDaemon(Daemon):
         self.socket = os.path.join(self.folder, "memif.sock")
         ports = f'- {{name: local, kind: kernel, listen: ["127.0.0.1:{self.port}"]}}\n' \
                 f'  - {{name: shm, kind: dpdk, device: "net_memif0,role=server,id=0,socket={self.socket}", ' \
-                f'addresses: ["{ADDRESS}/24"], listen: [4317]}}'
+                f'addresses: ["{ADDRESS}/24"], {self.options.get("port_options", "")} listen: [4317]}}'
         return super().write_config(**options | {"ports": ports})
 
     def peer(self, seconds):
@@ -81,5 +81,19 @@ def the_daemon_is_killed_and_the_peer_finds_the_next_one():
         peer.wait()
 
 
-run_story(a_peer_comes_and_leaves_in_order, on_one_lcore, on_four_lcores,
+def large_frames_come_whole_and_in_pieces():
+    for options in "mtu: 9000,", "mtu: 9000, mbuf_size: 2048,":
+        with MemifDaemon(port_options=options, policies="\n    - {name: all, type: always_sample}") as d:
+            report = tailgen("--to", f"{ADDRESS}:4317", "--address", "198.18.0.100/24", "--device",
+                             f"net_memif1,role=client,id=0,socket={d.socket}", "--connections", 8, "--spans", 50000, "--mtu", 9000)
+            assert report["spans_failed"] == 0, report
+            assert d.settle()["accepted_spans"] == report["spans_acknowledged"]
+            stats = {(s["name"], s["labels"].get("reason"), s["labels"].get("direction")): s["value"]
+                     for s in d.tailctl("stats")["stats"] if s["labels"].get("port") == "shm"}
+            assert not any(v for (name, *_), v in stats.items() if name == "tailrace_net_drops_total"), stats
+            frames, bytes_ = (stats[f"tailrace_net_{what}_total", None, "in"] for what in ("frames", "bytes"))
+            assert bytes_ / frames > 4000, (bytes_, frames)
+
+
+run_story(large_frames_come_whole_and_in_pieces, a_peer_comes_and_leaves_in_order, on_one_lcore, on_four_lcores,
           the_daemon_is_killed_and_the_peer_finds_the_next_one)
