@@ -210,6 +210,20 @@ size_t tr_audit_check(const struct tr_audit *audit, tr_audit_failure_fn each, vo
     return failures;
 }
 
+bool tr_audit_settled(const struct tr_audit *audit)
+{
+    const uint64_t under_way[] = {audit->not_walked_spans, audit->in_rings_spans, audit->held_spans,
+                                  audit->emits_waiting_spans, audit->emits_in_rings_spans};
+
+    for (size_t i = 0; i < TR_NELEMS(under_way); i++)
+        if (under_way[i] && under_way[i] != TR_AUDIT_UNKNOWN)
+            return false;
+    for (size_t i = 0; i < audit->backends_count; i++)
+        if (audit->backends[i].queued_spans)
+            return false;
+    return true;
+}
+
 static json_t *list_json(const struct tr_audit_list *list)
 {
     json_t *object = json_object();
@@ -277,6 +291,7 @@ json_t *tr_audit_json(const struct tr_audit *audit)
     SPANS(outbox_spans);
     SPANS(outbox_refused_spans);
     PUT("backends", backends_json(audit));
+    PUT("settled", json_boolean(tr_audit_settled(audit)));
     PUT("balanced", json_boolean(tr_audit_check(audit, failure_append, failures) == 0));
     PUT("failures", failures);
 #undef SPANS

@@ -94,6 +94,10 @@ typedef void (*tr_audit_failure_fn)(void *context, const char *text);
 size_t tr_audit_check(const struct tr_audit *audit, tr_audit_failure_fn each, void *context);
 bool tr_audit_backend_balanced(const struct tr_audit_backend *backend);
 
+// All that was accepted is decided, and what was kept has left for every backend or is counted as lost: nothing is
+// under way in a journal, a ring, a table or a queue. A number that was not counted is not waited for.
+bool tr_audit_settled(const struct tr_audit *audit);
+
 // As `tailctl --json audit` prints it, `failures` included (array of text). Returns a new reference.
 json_t *tr_audit_json(const struct tr_audit *audit);
 

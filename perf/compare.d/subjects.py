@@ -195,9 +195,7 @@ class Tailrace(Subject):
             raise Failed(f"tailctl audit: {done.stderr.strip()}") from None
 
     def is_settled(self):
-        audit = self.audit()
-        return not (audit["held_spans"] or audit["in_rings_spans"] or audit["not_walked_spans"] or
-                    sum(backend["queued_spans"] for backend in audit["backends"]))
+        return self.audit()["settled"]
 
     def faults(self, begin, end, last, accepted):
         return self.faults_of_metrics(begin, end, last) + self.faults_of_audit(self.audit(), accepted)

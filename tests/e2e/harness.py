@@ -155,8 +155,7 @@ class Daemon:
         """Wait until all that was accepted is decided and all that was kept has left; return a balanced audit."""
         def settled():
             audit = self.audit()
-            rest = audit["not_walked_spans"] + audit["in_rings_spans"] + audit["held_spans"]
-            return audit if rest + sum(b["queued_spans"] for b in audit["backends"]) == 0 else None
+            return audit if audit["settled"] else None
         return wait_for(settled, "everything to be decided and delivered", seconds)
 
     def stop(self, sig=signal.SIGTERM, seconds=40):

@@ -100,6 +100,34 @@ static void test_each_number_counts(void **state)
     }
 }
 
+// Wherever a span can be under way, one there is enough; what nobody counted is not waited for.
+static void test_settled(void **state)
+{
+    static const size_t offsets[] = {
+        offsetof(struct tr_audit, not_walked_spans),     offsetof(struct tr_audit, in_rings_spans),
+        offsetof(struct tr_audit, held_spans),           offsetof(struct tr_audit, emits_waiting_spans),
+        offsetof(struct tr_audit, emits_in_rings_spans),
+    };
+    struct tr_audit audit;
+
+    balanced(&audit);
+    for (size_t i = 0; i < TR_NELEMS(offsets); i++)
+        *(uint64_t *)((char *)&audit + offsets[i]) = 0;
+    assert_false(tr_audit_settled(&audit)); // its backend has spans queued
+    audit.backends[0].queued_spans = 0;
+    assert_true(tr_audit_settled(&audit));
+    for (size_t i = 0; i < TR_NELEMS(offsets); i++) {
+        uint64_t *field = (uint64_t *)((char *)&audit + offsets[i]);
+
+        *field = 1;
+        assert_false(tr_audit_settled(&audit));
+        *field = 0;
+    }
+    audit.emits_in_rings_spans = TR_AUDIT_UNKNOWN;
+    assert_true(tr_audit_settled(&audit));
+    tr_audit_fini(&audit);
+}
+
 static void test_explanation(void **state)
 {
     struct tr_audit audit;
@@ -235,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_balanced),
         cmocka_unit_test(test_empty_is_balanced),
         cmocka_unit_test(test_each_number_counts),
+        cmocka_unit_test(test_settled),
         cmocka_unit_test(test_explanation),
         cmocka_unit_test(test_backend),
         cmocka_unit_test(test_unknown),

@@ -46,6 +46,7 @@ class Answers(FakeDaemonTest):
         self.assertEqual((status, answer["balanced"], answer["failures"]), (200, True, []))
         self.assertEqual(answer["dropped_spans"], {"no policy": 600, "noise": 60})
         self.assertEqual(answer["in_rings_spans"], 5)
+        self.assertIs(answer["settled"], False)
         self.command("unbalanced")
         answer = self.request("GET", "/v1/audit")[1]
         self.assertIs(answer["balanced"], False)
