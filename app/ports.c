@@ -25,7 +25,7 @@ static int eal_start(struct tr_daemon *daemon, struct tr_error *error)
 {
     const struct tr_port_options *ports = daemon->config->ports.items;
     const char *pci[TR_LCORE_PORTS_MAX];
-    struct tr_dpdk_port_addresses addresses;
+    struct tr_dpdk_port_addresses addresses = {0};
     uint64_t memory = 0;
     size_t pci_count = 0, count = 0;
 
@@ -59,7 +59,7 @@ static int kernel_open(struct tr_daemon *daemon, struct tr_daemon_port *port, si
 
 static int dpdk_open(struct tr_daemon *daemon, struct tr_daemon_port *port, size_t index, struct tr_error *error)
 {
-    struct tr_dpdk_port_addresses addresses;
+    struct tr_dpdk_port_addresses addresses = {0};
     struct tr_dpdk_port_settings settings = settings_of(daemon, port->options, &addresses);
     struct tr_error why = {0};
     int rc = tr_dpdk_port_options_read(&port->options->dpdk, &port->options->listen, "", &addresses, &why);
