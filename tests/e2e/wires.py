@@ -16,7 +16,7 @@ import struct
 import subprocess
 
 import netns
-from harness import Daemon
+from harness import Daemon, tailgen
 
 RELAY = os.environ.get("RELAY", "build/tests/e2e/relay")
 CLIENT, SERVER = "198.18.0.1", "198.18.0.2"
@@ -28,12 +28,13 @@ KEEP_ALL = "\n    - {name: all, type: always_sample}"
 
 
 class Wire:
-    def __init__(self, kind, mtu=1500, offload=True, relay=None, port=""):
-        """offload: as a veth comes, where the kernel is at both ends. port: further options of a DPDK port."""
+    def __init__(self, kind, mtu=1500, offload=True, relay=None, port="", client="kernel"):
+        """offload: as a veth comes, where the kernel is at both ends. port: further options of a DPDK port.
+        client: af_packet leaves that end to tailgen's own TCP."""
         self.kind, self.mtu, self.port_options = kind, mtu, port
         self.server = netns.Namespace()
         self.client = self.server if kind == "tap" else netns.Namespace()
-        self.relay = None
+        self.relay, self.client_kind = None, client
         if kind == "tap":
             self.client_name = self.server_name = f"tr{os.getpid()}"
         elif relay is None:
@@ -42,7 +43,10 @@ class Wire:
         else:
             self.start_relay(relay)
         if kind != "tap":
-            netns.address(self.client, self.client_name, f"{CLIENT}/24", f"{CLIENT6}/64")
+            if client == "kernel":
+                netns.address(self.client, self.client_name, f"{CLIENT}/24", f"{CLIENT6}/64")
+            else:
+                netns.leave_alone(self.client, self.client_name)
             if kind == "kernel":
                 netns.address(self.server, self.server_name, f"{SERVER}/24", f"{SERVER6}/64")
             else:
@@ -76,6 +80,14 @@ class Wire:
 
     def daemon(self, **options):
         return WireDaemon(self, **options)
+
+    def tailgen(self, *args, v6=False):
+        """tailgen from the client's end, whatever it is."""
+        device = []
+        if self.client_kind != "kernel":
+            device = ["--device", f"net_{self.client_kind}0,iface={self.client_name}",
+                      "--address", f"{CLIENT6}/64" if v6 else f"{CLIENT}/24"]
+        return tailgen("--to", self.to(v6), *device, *args, place=self.client)
 
     def server_mac(self):
         return netns.mac_of(self.server, self.server_name)
