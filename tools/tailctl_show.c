@@ -233,7 +233,7 @@ static void print_list(const char *name, const json_t *list)
 // What a device is and does, below the table.
 static void port_details(const json_t *row)
 {
-    const json_t *statistics = json_object_get(row, "statistics"), *queue;
+    const json_t *statistics = json_object_get(row, "statistics"), *xdp = json_object_get(row, "xdp"), *queue;
     const char *key = tr_json_string_at(row, "rss_key");
     size_t i;
 
@@ -254,6 +254,9 @@ static void port_details(const json_t *row)
     printf("  %-10s missed %.0f, errors %.0f, no buffer %.0f; not sent %.0f\n", "lost",
            tr_json_number_at(statistics, "rx_missed"), tr_json_number_at(statistics, "rx_errors"),
            tr_json_number_at(statistics, "rx_no_mbuf"), tr_json_number_at(statistics, "tx_errors"));
+    if (json_is_object(xdp))
+        printf("  %-10s %s frames taken, %.0f without a socket\n", "XDP", COUNT(tr_json_number_at(xdp, "taken")),
+               tr_json_number_at(xdp, "no_socket"));
     json_array_foreach(json_object_get(row, "queues"), i, queue)
     {
         printf("  queue %-4zu in %s frames, %s", i, COUNT(tr_json_number_at(queue, "rx_packets")),

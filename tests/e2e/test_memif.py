@@ -2,6 +2,7 @@
 """Our own TCP on both ends of shared memory: tailgen with a DPDK device, the daemon with another."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -140,6 +141,26 @@ def frames_are_written_down():
         assert tcp_bytes > report["bytes"], (tcp_bytes, report)
 
 
+class Example(Daemon):
+    """conf/dpdk-memif.yaml with the paths and ports of a story."""
+
+    def write_config(self, **options):
+        with open(os.path.join(os.environ.get("TAILRACE_SOURCE", "."), "conf/dpdk-memif.yaml")) as f:
+            self.text = f.read().replace("/tmp/tailrace", self.folder).replace("/dev/shm/tailrace-memif", self.rings)
+        with open(self.config, "w") as f:
+            f.write(self.text.replace("127.0.0.1:9464", f"127.0.0.1:{self.telemetry}"))
+        return self.config
+
+
+def the_example_and_its_command_line():
+    with Example() as d:
+        [command] = re.findall(r"build/perf/tailgen (.*)", d.text)
+        report = tailgen(*command.split(), "--spans", 20000)
+        audit = d.settle()
+        assert audit["accepted_spans"] == report["spans_acknowledged"] == report["spans_sent"] > 0, (report, audit)
+
+
 if __name__ == "__main__":
     run_story(kept_traces_are_the_truth, ipv6_http_and_compression, a_connection_a_request, clients_come_and_are_killed,
-              who_connects_and_is_gone_does_no_harm, jumbo_frames, the_server_comes_back, frames_are_written_down)
+              who_connects_and_is_gone_does_no_harm, jumbo_frames, the_server_comes_back, frames_are_written_down,
+              the_example_and_its_command_line)
