@@ -170,6 +170,7 @@ void req_settle_all(struct conn *conn);
 
 // route.c
 void route_request(struct req *req);
+void health_answer(struct req *req);
 
 // status.c: encode into req->reply, set status and type.
 void reply_encode(struct req *req, const struct tr_reply *reply);

@@ -284,9 +284,7 @@ void req_end(struct req *req)
         return;
     }
     if (req->route == ROUTE_HEALTH) {
-        staging_release(req);
-        req->route = ROUTE_ANSWERED;
-        reply_encode(req, NULL);
+        health_answer(req);
         return;
     }
     if (req->route == ROUTE_PAGE) {

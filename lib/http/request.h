@@ -21,6 +21,7 @@ enum tr_code {
     TR_CANCELLED = 1,
     TR_INVALID_ARGUMENT = 3,
     TR_DEADLINE_EXCEEDED = 4,
+    TR_NOT_FOUND = 5,
     TR_RESOURCE_EXHAUSTED = 8,
     TR_UNIMPLEMENTED = 12,
     TR_INTERNAL = 13,
@@ -29,7 +30,7 @@ enum tr_code {
 
 // One reply. http/ turns it into grpc-status with details, or a status line with a google.rpc.Status body in
 // the request's content type: UNAVAILABLE is 503 with Retry-After, INVALID_ARGUMENT 400, RESOURCE_EXHAUSTED 413
-// (429 when retry_delay_ns is set), UNIMPLEMENTED 404 or 415, INTERNAL 500.
+// (429 when retry_delay_ns is set), UNIMPLEMENTED 404 or 415, INTERNAL 500. NOT_FOUND is gRPC's alone.
 struct tr_reply {
     enum tr_code code;
     const char *message;     // borrowed for the call; NULL or "" is none

@@ -2,6 +2,8 @@
 // What a request asks for, from its headers.
 #include "http/http_internal.h"
 
+#include "base/pb.h"
+
 static const char page[] =
     "<!doctype html><title>tailrace</title><p>This is tailrace, a tail-sampling OpenTelemetry span router. It takes "
     "OTLP: gRPC, and POST to /v1/traces with application/x-protobuf or application/json.\n";
@@ -59,6 +61,53 @@ static void route_grpc(struct req *req)
     }
     tr_count(&req->http->counters.not_found, 1);
     req_fail(req, TR_UNIMPLEMENTED, "no such method here");
+}
+
+// "" is the whole of us, any other name one of the services that we export.
+static bool service_is_known(const char *name, size_t bytes)
+{
+    bool known = bytes == 0;
+
+    for (size_t i = 0; i < TR_NELEMS(grpc_exports); i++) {
+        const char *service = grpc_exports[i].path + 1;
+        size_t service_bytes = strlen(service) - strlen("/Export");
+
+        known = known || (bytes == service_bytes && memcmp(name, service, bytes) == 0);
+    }
+    return known;
+}
+
+// A HealthCheckRequest larger than this asks for no service of ours.
+#define HEALTH_BYTES 256
+
+// Answer a HealthCheckRequest that is whole. One that is compressed, by a client that compresses all it sends, is not
+// read: it asks for the whole of us. Source: gRPC health checking protocol.
+void health_answer(struct req *req)
+{
+    uint8_t message[HEALTH_BYTES];
+    const uint8_t *p = message, *end = message;
+    struct tr_pb_field field, service = {0};
+    bool fits = req->request.body_bytes <= sizeof(message);
+    bool reads = fits && req->request.encoding == TR_ENCODING_IDENTITY;
+
+    for (const struct tr_piece *piece = req->request.pieces; reads && piece; piece = piece->next)
+        end = (const uint8_t *)memcpy(message + (end - message), piece->data, piece->bytes) + piece->bytes;
+    while (p && p < end) {
+        p = tr_pb_field(p, end, &field);
+        if (p && field.number == 1 && field.wire == TR_PB_BYTES)
+            service = field;
+    }
+    staging_release(req);
+    if (!p) {
+        tr_count(&req->http->counters.bad_framing, 1);
+        req_fail(req, TR_INTERNAL, "not a HealthCheckRequest");
+    } else if (!fits || !service_is_known((const char *)service.bytes, service.value)) {
+        tr_count(&req->http->counters.not_found, 1);
+        req_fail(req, TR_NOT_FOUND, "no such service here");
+    } else {
+        req->route = ROUTE_ANSWERED;
+        reply_encode(req, NULL);
+    }
 }
 
 static bool origin_is_allowed(const struct req *req)

@@ -246,6 +246,55 @@ static void a_compressed_message_says_how(void **state)
     assert_int_equal(fake.completed, 1);
 }
 
+// A health check for a service; NULL: a message that is none.
+static struct call *health_of(const char *service)
+{
+    size_t bytes = service ? strlen(service) : 3;
+    struct call *call = call_begin("/grpc.health.v1.Health/Check", 3 + bytes, NULL, NULL);
+
+    call->body[5] = service ? 1 << 3 | 2 : 0xff;
+    call->body[6] = (uint8_t)(bytes & 0x7f) | 0x80;
+    call->body[7] = (uint8_t)(bytes >> 7);
+    if (service)
+        memcpy(call->body + 8, service, bytes);
+    return call;
+}
+
+static void health_of_a_service(void **state)
+{
+    static const struct {
+        const char *service, *grpc_status;
+    } cases[] = {
+        {"", "0"},
+        {"opentelemetry.proto.collector.trace.v1.TraceService", "0"},
+        {"opentelemetry.proto.collector.metrics.v1.MetricsService", "0"},
+        {"opentelemetry.proto.collector.logs.v1.LogsService", "0"},
+        {"opentelemetry.proto.collector.trace.v1.TraceServic", "5"},
+        {"opentelemetry.proto.collector.trace.v1.TraceService/", "5"},
+        {"no.such", "5"},
+        {NULL, "13"},
+    };
+    char large[2000] = {0};
+    struct call *call;
+
+    for (size_t i = 0; i < TR_NELEMS(cases); i++) {
+        call = health_of(cases[i].service);
+        exchange();
+        assert_string_equal(call->grpc_status, cases[i].grpc_status);
+        if (!strcmp(call->grpc_status, "0"))
+            assert_memory_equal(call->reply, "\0\0\0\0\2\x08\1", 7);
+    }
+    memset(large, 'x', sizeof(large) - 1);
+    call = health_of(large);
+    exchange();
+    assert_string_equal(call->grpc_status, "5");
+    call = call_begin("/grpc.health.v1.Health/Check", 30, "grpc-encoding", "gzip");
+    call->body[0] = 1; // not read: the whole of us is asked for
+    exchange();
+    assert_string_equal(call->grpc_status, "0");
+    assert_int_equal(fake.http->pool_used, 0);
+}
+
 static void health_and_what_is_not_there(void **state)
 {
     struct call *check = call_begin("/grpc.health.v1.Health/Check", 0, NULL, NULL), *watch, *after;
@@ -465,6 +514,7 @@ int main(void)
         TEST(errors_come_with_their_details),
         TEST(bad_framing_is_refused),
         TEST(a_compressed_message_says_how),
+        TEST(health_of_a_service),
         TEST(health_and_what_is_not_there),
         TEST(a_refusal_does_not_wait_for_the_body),
         TEST(pings_are_answered_and_floods_end),
