@@ -7,7 +7,8 @@ static uint64_t keepalive_deadline(const struct tr_tcp *tcp, const struct tr_tcp
 {
     uint64_t idle = tcp->stack->options.keepalive_ns, between = TR_MAX(TR_MIN(idle / 4, 75 * TR_S), TR_S);
 
-    if (!idle || conn->state < TR_TCP_ESTABLISHED || conn->retransmit_ns)
+    // What is in flight asks by itself, also in the moment between its timeout and its being sent again.
+    if (!idle || conn->state < TR_TCP_ESTABLISHED || conn->retransmit_ns || conn->snd_una != conn->snd_max)
         return TR_NEVER;
     return conn->public.input_ns + idle + conn->keepalive_probes * between;
 }
@@ -29,7 +30,8 @@ void tr_tcp_timer_set(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
         deadline = TR_MIN(deadline, conn->linger_ns);
     if (deadline == TR_NEVER || (conn->timer.deadline_ns && conn->timer.deadline_ns <= deadline))
         return;
-    tr_wheel_set(tcp->wheel, &conn->timer, deadline);
+    // What is due and could not be done has its time in the next tick: one in this would go off again and again.
+    tr_wheel_set(tcp->wheel, &conn->timer, TR_MAX(deadline, tr_tcp_now(tcp) + 1));
 }
 
 // A path that swallows large packets and says nothing (RFC 4821 has more): after some timeouts of a full segment, less.
@@ -183,7 +185,7 @@ static void keepalive_due(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
         tr_tcp_abort(tcp, conn, TR_CONN_TIMEOUT);
         return;
     }
-    // Without a frame it is due again at the next tick.
+    // Without a frame it is due again in the next tick.
     if (!tr_tcp_send(tcp, conn, conn->snd_una - 1, 0, TR_TCP_ACK))
         return;
     conn->keepalive_probes++;

@@ -243,6 +243,57 @@ static void drop_all(struct wire *wire, uint32_t from, const struct wire_segment
     fate->drop = true;
 }
 
+static bool nothing_goes;
+
+static void cut_off(struct wire *wire, uint32_t from, const struct wire_segment *segment, struct wire_fate *fate)
+{
+    fate->drop = nothing_goes;
+}
+
+// A probe that finds no buffer is due again, but not in the same turn: that would never end.
+static void keepalive_without_a_frame_waits(void **state)
+{
+    struct tr_stack_options zero = wire_options(0, false);
+    struct wire_conn *conn;
+    struct wire *wire;
+
+    zero.keepalive_ns = 20 * TR_S;
+    wire = wire_open(&zero, NULL);
+    conn = wire_connected(wire);
+    wire->ends[0].buffers = 0;
+    for (uint32_t i = 0; i < 30; i++)
+        wire_run_for(wire, TR_S);
+    assert_int_equal(wire_counters(wire, 0)->keepalive_probes, 0);
+    wire->ends[0].buffers = UINT32_MAX;
+    wire_run_for(wire, 100 * TR_S);
+    assert_true(wire_counters(wire, 0)->keepalive_probes >= 4);
+    assert_false(conn->closed);
+    wire_close(wire);
+}
+
+// Data that is sent again and again has stall_timeout, and no keepalive beside it.
+static void keepalive_keeps_out_of_retransmission(void **state)
+{
+    struct tr_stack_options zero = wire_options(0, false);
+    struct wire_conn *conn;
+    struct wire *wire;
+
+    zero.keepalive_ns = 10 * TR_S;
+    zero.stall_timeout_ns = 300 * TR_S;
+    wire = wire_open(&zero, NULL);
+    conn = wire_connected(wire);
+    nothing_goes = true;
+    wire->hook = cut_off;
+    wire_send(conn, 1000);
+    wire_run_for(wire, 200 * TR_S);
+    assert_false(conn->closed);
+    assert_int_equal(wire_counters(wire, 0)->keepalive_probes, 0);
+    nothing_goes = false;
+    wire_run_for(wire, 60 * TR_S);
+    assert_int_equal(conn->peer->received, 1000);
+    wire_close(wire);
+}
+
 static void keepalive_finds_out_who_is_gone(void **state)
 {
     struct tr_stack_options zero = wire_options(0, false);
@@ -375,6 +426,8 @@ int main(void)
         cmocka_unit_test(what_comes_after_close_is_taken_and_thrown_away),
         cmocka_unit_test(a_pause_holds_back_the_end_too),
         cmocka_unit_test(keepalive_finds_out_who_is_gone),
+        cmocka_unit_test(keepalive_without_a_frame_waits),
+        cmocka_unit_test(keepalive_keeps_out_of_retransmission),
         cmocka_unit_test(users_end_connections_from_input),
         cmocka_unit_test(users_open_and_end_from_eof_and_closed),
         cmocka_unit_test(a_destroyed_stack_ends_all),
