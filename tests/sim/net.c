@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net.h"
 
+#include <sys/mman.h>
+
 // --- an lcore's port
 
 static size_t port_poll(void *context, uint64_t now, size_t budget)
@@ -91,6 +93,32 @@ int sim_net_open(struct sim_world *world)
     return 0;
 }
 
+// Sums of all that was counted, below TCP and by TCP; shared by the processes of all seeds.
+static uint64_t (*reached)[128];
+
+static void reached_add(uint64_t *sums, const struct tr_counter_rows *rows, const void *counters)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        uint64_t value;
+
+        memcpy(&value, (const char *)counters + rows->rows[i].offset, sizeof(value));
+        sums[i] += value;
+    }
+}
+
+void sim_net_reach(void)
+{
+    reached = mmap(NULL, 2 * sizeof(*reached), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+void sim_net_reached(void)
+{
+    for (size_t i = 0; i < tr_net_counter_rows.count; i++)
+        printf("net %-22s %12llu\n", tr_net_counter_rows.rows[i].field, (unsigned long long)reached[0][i]);
+    for (size_t i = 0; i < tr_tcp_counter_rows.count; i++)
+        printf("tcp %-22s %12llu\n", tr_tcp_counter_rows.rows[i].field, (unsigned long long)reached[1][i]);
+}
+
 void sim_net_close(struct sim_world *world)
 {
     struct sim_net *net = world->net;
@@ -101,6 +129,10 @@ void sim_net_close(struct sim_world *world)
         if (!end)
             continue;
         end->buffers = UINT32_MAX;
+        if (reached) {
+            reached_add(reached[0], &tr_net_counter_rows, tr_stack_net_counters(end->stack));
+            reached_add(reached[1], &tr_tcp_counter_rows, tr_stack_tcp_counters(end->stack));
+        }
         if (end->streams)
             tr_net_streams_shut(end->streams);
         tr_stack_destroy(end->stack, world->now);

@@ -189,6 +189,9 @@ bool sim_net_holds(struct sim_world *world);
 bool sim_net_rest_holds(struct sim_world *world);
 // What it was, and its last frames, on stdout.
 void sim_net_report(const struct sim_world *world, uint32_t frames);
+// All that the worlds' stacks count from here on: a zero is something that no world reaches.
+void sim_net_reach(void);
+void sim_net_reached(void);
 
 // oracle.c
 bool sim_outboxes_read(struct sim_world *world, bool all);
