@@ -7,8 +7,7 @@ static uint64_t keepalive_deadline(const struct tr_tcp *tcp, const struct tr_tcp
 {
     uint64_t idle = tcp->stack->options.keepalive_ns, between = TR_MAX(TR_MIN(idle / 4, 75 * TR_S), TR_S);
 
-    // What is in flight asks by itself, also in the moment between its timeout and its being sent again.
-    if (!idle || conn->state < TR_TCP_ESTABLISHED || conn->retransmit_ns || conn->snd_una != conn->snd_max)
+    if (!idle || conn->state < TR_TCP_ESTABLISHED || conn->retransmit_ns)
         return TR_NEVER;
     return conn->public.input_ns + idle + conn->keepalive_probes * between;
 }

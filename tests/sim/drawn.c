@@ -62,6 +62,7 @@ void sim_net_draw(struct sim_world *world)
     o->talk_bytes = draw_power(world, 6, 17);
     o->vlan = sim_draw(world, 3) ? 0 : 7;
     o->strips = o->vlan && sim_draw(world, 2);
+    o->wraps = sim_draw(world, 4) == 0;
     o->attacked = sim_draw(world, 3) == 0;
     o->reboots = world->options.flaky && sim_draw(world, 3) == 0;
     faults_draw(world);

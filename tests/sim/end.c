@@ -27,6 +27,8 @@ static void frame_send(void *context, const struct tr_frame_out *frame)
 
     if (end->gone)
         sim_fail(end->world, "end %u sends a frame after its end", end->number);
+    if (frame->bytes > end->mtu_bytes + (end->world->net->options.vlan ? 18u : 14u))
+        sim_fail(end->world, "end %u sends %u bytes", end->number, frame->bytes);
     end->lent--;
     end->frames_out++;
     end->bytes_out += frame->bytes;
@@ -173,6 +175,12 @@ struct tr_ip sim_ip(uint32_t host, bool ipv6, uint32_t number)
     return ipv6 ? ip : tr_ip_v4(v4);
 }
 
+void sim_secret(const struct sim_end *end, uint8_t secret[16])
+{
+    memset(secret, 0, 16);
+    memcpy(secret, &end->secret, sizeof(end->secret));
+}
+
 int sim_end_open(struct sim_end *end, struct tr_error *error)
 {
     const struct sim_net_options *o = &end->world->net->options;
@@ -185,7 +193,7 @@ int sim_end_open(struct sim_end *end, struct tr_error *error)
     for (uint32_t i = 0; i < options.addresses_count; i++)
         options.addresses[i].ip = sim_ip(host, i & 1, i / 2);
     options.mac[5] = (uint8_t)(1 + host);
-    memcpy(options.secret, &end->secret, sizeof(end->secret));
+    sim_secret(end, options.secret);
     memcpy(end->mac, options.mac, 6);
     end->mtu_bytes = options.mtu_bytes;
     end->rx_last = &end->rx;

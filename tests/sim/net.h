@@ -124,7 +124,8 @@ struct sim_link {
 struct sim_net_options {
     uint32_t hosts, talkers, mss_least;
     uint16_t vlan, mtu_bytes[2]; // lcores, hosts
-    bool strips, cookies, attacked, reboots;
+    bool strips, attacked, reboots;
+    bool wraps; // talkers' sequence numbers pass 2^32
     // Of a thousand frames.
     uint32_t loss, repeat, alter, cut, partition, starve;
     uint64_t delay_ns, jitter_ns;
@@ -165,6 +166,7 @@ void sim_seen_note(struct sim_net *net, uint64_t now, uint32_t from, const uint8
 void sim_net_draw(struct sim_world *world);
 
 // end.c
+void sim_secret(const struct sim_end *end, uint8_t secret[16]);
 struct tr_ip sim_ip(uint32_t host, bool ipv6, uint32_t number);
 int sim_end_open(struct sim_end *end, struct tr_error *error);
 // Give a frame to an end's stack, as its device would. One that is hurt is not expected to bring anything.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The simulation: hundreds of seeds, or one to replay.
 //
-//   sim [--seeds FROM-TO] [--seed N] [--first] [--reached]
+//   sim [--seeds FROM-TO] [--seed N] [--first] [--reached] [--seconds N]
 //
-// --first stops at the first that fails, --reached says what the stacks have counted in all.
+// --first stops at the first that fails, --reached says what the stacks have counted in all,
+// --seconds when a seed hangs.
 //
 // A seed that fails prints its last frames, if there is a network in it.
 #include <signal.h>
@@ -17,12 +18,12 @@
 
 #define STEPS   6000
 #define FRAMES  20  // of a failure that are shown; --seed shows more
-#define SECONDS 120 // until a seed hangs; of those under a sanitizer, on a busy machine
 
 // Seeds that ever failed stay.
 static const uint64_t failed_once[] = {1};
 
 static struct sim_world world;
+static unsigned seconds = 120; // until a seed hangs: of those under a sanitizer, on a busy machine
 
 static void report(bool good, uint32_t frames)
 {
@@ -96,10 +97,14 @@ static bool run_apart(uint64_t seed)
     int status;
 
     if (child == 0) {
-        alarm(SECONDS);
+        alarm(seconds);
         exit(!run(seed, false));
     }
-    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return false;
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGABRT) // which has said so
+        printf("seed %llu: FAILED: it died of signal %d\n", (unsigned long long)seed, WTERMSIG(status));
+    return status == 0;
 }
 
 int main(int argc, char **argv)
@@ -117,6 +122,8 @@ int main(int argc, char **argv)
             first = true;
         else if (strcmp(argv[i], "--reached") == 0)
             sim_net_reach(), counts = true;
+        else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
+            seconds = (unsigned)atoi(argv[++i]);
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             return !run(strtoull(argv[i + 1], NULL, 10), true);
         else if (strcmp(argv[i], "--seeds") != 0 || i + 1 == argc ||
