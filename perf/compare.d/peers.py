@@ -22,6 +22,14 @@ MODULES = {
     "processors": [CONTRIB + "/processor/attributesprocessor", CONTRIB + "/processor/tailsamplingprocessor"],
     "exporters": [CORE + "/exporter/nopexporter", CORE + "/exporter/otlpexporter"],
 }
+# One more, which spreads traces over several daemons: tests/e2e/test_load_balancing.py.
+BALANCER_MODULES = {
+    "receivers": MODULES["receivers"],
+    "exporters": [CONTRIB + "/exporter/loadbalancingexporter"],
+}
+# For its resolver of AWS names, which is not used here: the version it asks for is not to be had from Go's proxy.
+AWS_NAMES = "github.com/aws/aws-sdk-go-v2/service/servicediscovery"
+BALANCER_REPLACES = [f"{AWS_NAMES} => {AWS_NAMES} v1.39.27"]
 
 
 class Missing(Exception):
@@ -32,11 +40,13 @@ def folder():
     return os.environ.get("TAILRACE_PEERS") or os.path.expanduser("~/.cache/tailrace-peers")
 
 
-def manifest(to):
-    lines = ["dist:", "  name: collector", "  description: beside tailrace", f"  version: {COLLECTOR}",
+def manifest(to, name, modules, replaces):
+    lines = ["dist:", f"  name: {name}", "  description: beside tailrace", f"  version: {COLLECTOR}",
              f"  output_path: {to}"]
-    for section, modules in MODULES.items():
-        lines += [section + ":"] + [f"  - gomod: {module} v{COLLECTOR}" for module in modules]
+    for section, names in modules.items():
+        lines += [section + ":"] + [f"  - gomod: {module} v{COLLECTOR}" for module in names]
+    if replaces:
+        lines += ["replaces:"] + [f"  - {replace}" for replace in replaces]
     return "\n".join(lines) + "\n"
 
 
@@ -86,11 +96,11 @@ def go_find():
     raise Missing("no Go compiler")
 
 
-def collector(build):
-    """The path of the Collector's binary."""
+def collector(build, name="collector", modules=None, replaces=()):
+    """The path of a Collector's binary that has these modules."""
     here = folder()
-    binary, source = os.path.join(here, "bin/collector"), os.path.join(here, "collector-src")
-    text = manifest(source)
+    binary, source = os.path.join(here, "bin", name), os.path.join(here, name + "-src")
+    text = manifest(source, name, modules or MODULES, replaces)
     want = hashlib.sha256(text.encode()).hexdigest()
     if is_made(binary, want):
         return binary
@@ -113,11 +123,16 @@ def collector(build):
     run("building the Collector's builder", [go, "install", f"{CORE}/cmd/builder@v{COLLECTOR}"],
         os.path.join(here, "builder.log"), env=environment)
     run(f"building the Collector {COLLECTOR} (some minutes)",
-        [os.path.join(os.path.dirname(binary), "builder"), "--config", path], os.path.join(here, "collector.log"),
+        [os.path.join(os.path.dirname(binary), "builder"), "--config", path], os.path.join(here, name + ".log"),
         env=environment)
-    os.replace(os.path.join(source, "collector"), binary)
+    os.replace(os.path.join(source, name), binary)
     stamp_write(binary, want)
     return binary
+
+
+def balancer(build):
+    """The path of a Collector that has the load-balancing exporter."""
+    return collector(build, "collector-balancer", BALANCER_MODULES, BALANCER_REPLACES)
 
 
 def rotel(build):
