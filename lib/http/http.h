@@ -20,7 +20,7 @@ struct tr_http_options {
     uint64_t header_timeout_ns;         // HTTP/1.1 and the preface
     uint64_t idle_timeout_ns;           // keep-alive without a request
     uint64_t resets_max;                // RST_STREAM a connection and 10 s, then GOAWAY
-    uint64_t control_frames_max;        // PING and SETTINGS a connection and 10 s, then GOAWAY
+    uint64_t control_frames_max;        // PING and SETTINGS a connection and 10 s beyond one a request, then GOAWAY
     struct tr_strings cors_origins;
 };
 extern const struct tr_option_table tr_http_option_table;

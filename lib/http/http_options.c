@@ -24,7 +24,7 @@ static const struct tr_option rows[] = {
     TR_OPTION_UINT(S, resets_max, "resets_max", "500", 1, 1000000, 0,
                    "RST_STREAM frames of a connection in 10 s, above which it gets GOAWAY."),
     TR_OPTION_UINT(S, control_frames_max, "control_frames_max", "1000", 1, 1000000, 0,
-                   "PING and SETTINGS frames of a connection in 10 s, above which it gets GOAWAY."),
+                   "PING and SETTINGS frames of a connection in 10 s, above which it gets GOAWAY; each request pays for one."),
     TR_OPTION_STRINGS(S, cors_origins, "cors_origins", 0, 100, 0,
                       "Origins whose browsers may send here, as \"https://shop.example.com\"; \"*\" is any."),
 };

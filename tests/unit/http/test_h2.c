@@ -339,6 +339,20 @@ static void pings_are_answered_and_floods_end(void **state)
     assert_int_equal(fake.http->counters.closed_flood, 1);
 }
 
+static void a_ping_a_request_is_no_flood(void **state)
+{
+    for (int i = 0; i < 200; i++) {
+        calls_count = 0;
+        call_begin("/nobody.knows/It", 10, NULL, NULL);
+        exchange();
+        nghttp2_submit_ping(client, 0, NULL);
+        exchange();
+    }
+    assert_true(calls[0].closed);
+    assert_false(goaway);
+    assert_int_equal(fake.http->counters.closed_flood, 0);
+}
+
 static void rapid_resets_end(void **state)
 {
     for (int i = 0; i < 40 && !goaway; i++) {
@@ -518,6 +532,7 @@ int main(void)
         TEST(health_and_what_is_not_there),
         TEST(a_refusal_does_not_wait_for_the_body),
         TEST(pings_are_answered_and_floods_end),
+        TEST(a_ping_a_request_is_no_flood),
         TEST(rapid_resets_end),
         TEST(half_bodies_do_not_stop_a_whole_one),
         TEST(what_a_client_that_has_gone_did_not_end_is_over),
