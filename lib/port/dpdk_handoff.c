@@ -114,8 +114,12 @@ uint32_t tr_dpdk_handoff_take(struct tr_dpdk *dpdk, struct rte_mbuf *mbufs[TR_DP
 
 bool tr_dpdk_handoff_waits(const struct tr_dpdk *dpdk)
 {
-    for (uint32_t from = 0; from < dpdk->port->device->rx_queues; from++)
-        if (dpdk->port->rings[from][dpdk->lcore] && !rte_ring_empty(dpdk->port->rings[from][dpdk->lcore]))
+    for (uint32_t from = 0; from < dpdk->port->device->rx_queues; from++) {
+        const struct rte_ring *ring = dpdk->port->rings[from][dpdk->lcore];
+
+        // rte_ring_empty() reads the producer's side plainly.
+        if (ring && __atomic_load_n(&ring->prod.tail, __ATOMIC_ACQUIRE) != ring->cons.tail)
             return true;
+    }
     return false;
 }
