@@ -3,7 +3,8 @@
 throughput, memory stays flat, the counters say what it was, and the accounts balance.
 
 The clients ask for much less than the machine could do, because the attacker takes a CPU from them that he would not
-have in earnest. ATTACK_LONG=1: longer, with more connections, and clients as fast as they go.
+have in earnest; for the same reason he sends no more than FRAMES frames a second. On a machine that does nothing else:
+ATTACK_FRAMES=0 (as fast as it goes). ATTACK_LONG=1: longer, with more connections, which must be let go in the end.
 """
 import json
 import os
@@ -18,7 +19,8 @@ ATTACK = os.environ.get("ATTACK", "build/tests/e2e/attack")
 LONG = "ATTACK_LONG" in os.environ
 KINDS = os.environ.get("ATTACK_KINDS", "af_xdp").split(",")
 SECONDS = 15 if LONG else 2
-RATE = 0 if LONG else 50000  # spans a second
+RATE = 50000  # spans a second
+FRAMES = int(os.environ.get("ATTACK_FRAMES", "200000"))
 HELD = 20000 if LONG else 4000  # connections of the attacker
 OVERLAPS = 200
 CONNECTION_KIB = 10  # what one that is accepted may take
@@ -89,7 +91,7 @@ def attack(wire, load, mode):
     begin = len(load.lines) - 1
     report = json.loads(wire.client.run(
         ATTACK, "--interface", wire.client_name, "--mac", wire.server_mac(), "--to", wire.to(), "--mode", mode, "--victims",
-        victims(wire), "--seconds", SECONDS, "--connections", OVERLAPS if mode == "overlap" else HELD, timeout=SECONDS + 30))
+        victims(wire), "--seconds", SECONDS, "--rate", FRAMES, "--connections", OVERLAPS if mode == "overlap" else HELD, timeout=SECONDS + 30))
     wait_for(lambda: len(load.lines) > begin + 2, "the load's next second")
     return report | {"load": load.rate(begin, len(load.lines) - 1)}
 
@@ -114,7 +116,8 @@ def withstands(d, wire, load, mode, names, before, memory, opened):
 
 
 def honest_clients_go_on(kind):
-    with Wire(kind) as wire, wire.daemon(journal="256MiB") as d, Load(wire, (len(MODES) + 1) * (SECONDS + 2)) as load:
+    with Wire(kind) as wire, wire.daemon(journal="256MiB", extra="connections: {max: 50000}") as d, \
+            Load(wire, (len(MODES) + 1) * (SECONDS + 2)) as load:
         load.wait_for_second(SECONDS)
         before, memory, opened = load.rate(0, len(load.lines) - 1), d.memory(), 0
         for mode, names in MODES.items():
