@@ -20,7 +20,9 @@ struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_
     if (!epoch)
         goto no_memory;
     epoch->number = daemon->epoch + 1;
-    if (tr_policy_set_compile(&config->tail_sampling, before, epoch->number, &epoch->policies, error) < 0 ||
+    // --check knows no lcores.
+    if (tr_policy_set_compile(&config->tail_sampling, before, epoch->number, TR_MAX(1u, daemon->sizes.lcores),
+                              &epoch->policies, error) < 0 ||
         tr_attr_set_compile(&config->attributes, &epoch->attrs, error) < 0)
         goto fail;
     epoch->attrs->version = epoch->number;

@@ -20,7 +20,7 @@ struct tr_epoch *bench_epoch_make(uint32_t lcores, uint64_t wait_ns)
     if (!epoch ||
         tr_options_parse(&tr_tail_sampling_option_table, policies_text, sizeof(policies_text) - 1, &policies, &error) < 0 ||
         tr_options_parse(&tr_attributes_option_table, rules_text, sizeof(rules_text) - 1, &rules, &error) < 0 ||
-        tr_policy_set_compile(tr_options_struct(policies), NULL, 1, &epoch->policies, &error) < 0 ||
+        tr_policy_set_compile(tr_options_struct(policies), NULL, 1, lcores, &epoch->policies, &error) < 0 ||
         tr_attr_set_compile(tr_options_struct(rules), &epoch->attrs, &error) < 0) {
         fprintf(stderr, "no config: %s\n", error.text);
         exit(1);

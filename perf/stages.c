@@ -153,7 +153,7 @@ static struct tr_epoch *epoch_make(void)
 
     if (tr_options_parse(&tr_tail_sampling_option_table, text, sizeof(text) - 1, &policies, &error) < 0 ||
         tr_options_parse(&tr_attributes_option_table, rules, sizeof(rules) - 1, &attributes, &error) < 0 ||
-        tr_policy_set_compile(tr_options_struct(policies), NULL, 1, &epoch->policies, &error) < 0 ||
+        tr_policy_set_compile(tr_options_struct(policies), NULL, 1, 1, &epoch->policies, &error) < 0 ||
         tr_attr_set_compile(tr_options_struct(attributes), &epoch->attrs, &error) < 0) {
         fprintf(stderr, "stages: %s\n", error.text);
         exit(1);

@@ -12,7 +12,7 @@
 #define TAG(number, wire) ((number) << 3 | TR_PB_##wire)
 
 static inline void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
-                              const struct tr_value *value, struct tr_bits *bits)
+                              const struct tr_value *value, uint32_t lcore, struct tr_bits *bits)
 {
     const struct tr_walk_test *test = plan->tests + key->first_test;
 
@@ -22,10 +22,12 @@ static inline void value_test(const struct tr_walk_plan *plan, const struct tr_w
         if (!(*word & bit) && test->test(test->argument, value))
             *word |= bit;
     }
+    if (key->match.match)
+        key->match.match(key->match.argument, value, lcore, bits);
 }
 
 // An attribute of any shape.
-static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
+static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys, uint32_t lcore,
                               const uint8_t *kv, uint32_t bytes, struct tr_bits *bits)
 {
     struct tr_key_value pair;
@@ -35,7 +37,7 @@ static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_w
         return false;
     index = tr_walk_keys_find(keys, pair.key, pair.key_bytes);
     if (index >= 0)
-        value_test(plan, &keys->keys[index], &pair.value, bits);
+        value_test(plan, &keys->keys[index], &pair.value, lcore, bits);
     return true;
 }
 
@@ -65,7 +67,7 @@ static inline bool scalar(const uint8_t *any, uint32_t bytes)
 
 // Walk one attribute, `p` at its length. Returns the byte after it, NULL: malformed.
 static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
-                                       const uint8_t *p, const uint8_t *end, struct tr_bits *bits)
+                                       uint32_t lcore, const uint8_t *p, const uint8_t *end, struct tr_bits *bits)
 {
     const uint8_t *next, *key, *any;
     uint32_t bytes, key_bytes, any_bytes, head;
@@ -89,23 +91,23 @@ static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const st
             if (tr_likely(index < 0))
                 return next;
             value = (struct tr_value){.type = TR_VALUE_STRING, .bytes = any + 4, .length = any_bytes - 2};
-            value_test(plan, &keys->keys[index], &value, bits);
+            value_test(plan, &keys->keys[index], &value, lcore, bits);
             return next;
         }
     }
     any = tr_key_value_plain(p, bytes, &key, &key_bytes, &any_bytes);
     if (tr_unlikely(!any || !scalar(any, any_bytes)))
-        return attribute_general(plan, keys, p, bytes, bits) ? next : NULL;
+        return attribute_general(plan, keys, lcore, p, bytes, bits) ? next : NULL;
     index = tr_walk_keys_find(keys, key, key_bytes);
     if (tr_unlikely(index >= 0)) {
         tr_value_read(any, any_bytes, &value);
-        value_test(plan, &keys->keys[index], &value, bits);
+        value_test(plan, &keys->keys[index], &value, lcore, bits);
     }
     return next;
 }
 
-void tr_walk_resource(const struct tr_walk_plan *plan, const struct tr_context *context, const uint8_t *body,
-                      struct tr_bits *bits)
+void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const struct tr_context *context,
+                      const uint8_t *body, struct tr_bits *bits)
 {
     if (!plan->resource.lengths)
         return;
@@ -117,7 +119,7 @@ void tr_walk_resource(const struct tr_walk_plan *plan, const struct tr_context *
 
             p = tr_pb_tag(p, end, &tag);
             if (p)
-                p = tag == TAG(1, BYTES) ? attribute(plan, &plan->resource, p, end, bits)
+                p = tag == TAG(1, BYTES) ? attribute(plan, &plan->resource, lcore, p, end, bits)
                                          : tr_pb_skip(p, end, tag & 7);
         }
     }
@@ -181,7 +183,7 @@ static inline const uint8_t *fixed64(const uint8_t *p, const uint8_t *end, uint6
 }
 
 // Returns false: malformed.
-static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p, const uint8_t *end,
+static inline bool fields_walk(const struct tr_walk_plan *plan, uint32_t lcore, const uint8_t *p, const uint8_t *end,
                                struct notes *notes, struct tr_bits *bits)
 {
     const uint8_t *at;
@@ -193,7 +195,7 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p
     again:
         switch (tag) {
         case TAG(9, BYTES):
-            p = attribute(plan, &plan->span, p, end, bits);
+            p = attribute(plan, &plan->span, lcore, p, end, bits);
             break;
         case TAG(1, BYTES):
             p = string(p, end, &notes->trace_id, &notes->trace_id_bytes);
@@ -274,14 +276,14 @@ static inline bool id_zero(const uint8_t *id, uint32_t bytes)
     return (first | last) == 0;
 }
 
-enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, const uint8_t *span, uint32_t bytes,
-                                 struct tr_walk_span *out, struct tr_bits *bits)
+enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore, const uint8_t *span,
+                                 uint32_t bytes, struct tr_walk_span *out, struct tr_bits *bits)
 {
     struct notes notes = {0};
 
     if (tr_unlikely(bytes > TR_SPAN_BYTES_MAX))
         return TR_WALK_TOO_LARGE;
-    if (tr_unlikely(!fields_walk(plan, span, span + bytes, &notes, bits)))
+    if (tr_unlikely(!fields_walk(plan, lcore, span, span + bytes, &notes, bits)))
         return TR_WALK_MALFORMED;
     if (tr_unlikely(notes.trace_id_bytes != 16 || id_zero(notes.trace_id, 16)))
         return TR_WALK_TRACE_ID;

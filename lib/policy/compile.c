@@ -57,7 +57,7 @@ static int policies_make(struct tr_policy_set_whole *whole, const struct tr_list
 }
 
 int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
-                          uint32_t epoch, struct tr_policy_set **set, struct tr_error *error)
+                          uint32_t epoch, uint32_t lcores, struct tr_policy_set **set, struct tr_error *error)
 {
     struct tr_policy_set_whole *whole = calloc(1, sizeof(*whole));
     int rc;
@@ -73,7 +73,7 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     rc = policies_make(whole, &options->policies, error);
     if (rc < 0)
         goto fail;
-    rc = tr_policy_plan_make(whole);
+    rc = tr_policy_plan_make(whole, lcores, error);
     if (rc < 0)
         goto fail;
     *set = &whole->set;

@@ -32,13 +32,13 @@ TABLE(probabilistic, "probabilistic", struct tr_probabilistic_options);
 static const struct tr_option string_attribute_rows[] = {
     TR_OPTION_STRING(struct tr_string_attribute_options, key, "key", NULL, TR_LIVE | TR_REQUIRED,
                      "Attribute of a span or a resource."),
-    TR_OPTION_STRINGS(struct tr_string_attribute_options, values, "values", 0, 10000, TR_LIVE, "One of these, exactly."),
+    TR_OPTION_STRINGS(struct tr_string_attribute_options, values, "values", 0, 10000, TR_LIVE, "One of these, exactly, or a match of one."),
     TR_OPTION_BOOL(struct tr_string_attribute_options, enabled_regex_matching, "enabled_regex_matching", "false",
-                   TR_LIVE, "Not in this version."),
+                   TR_LIVE, "The values are regular expressions in Go's syntax, found anywhere in an attribute."),
     TR_OPTION_BOOL(struct tr_string_attribute_options, invert_match, "invert_match", "false", TR_LIVE,
                    "Keep the traces that have none of the values."),
     TR_OPTION_UINT(struct tr_string_attribute_options, cache_max_size, "cache_max_size", "0", 0, 0, TR_LIVE,
-                   "Accepted for the Collector's sake: matching needs no cache."),
+                   "Accepted for the Collector's sake: each lcore remembers 1024 values of a key."),
 };
 TABLE(string_attribute, "string_attribute", struct tr_string_attribute_options);
 

@@ -9,8 +9,50 @@ static bool watches(const struct tr_predicate *predicate, unsigned place)
     return predicate && predicate->key && predicate->places & place;
 }
 
-// The tests of one place go behind the `tests` that there are. Returns how many there are then, -ENOMEM.
-static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, unsigned place, uint32_t tests)
+// The tests of the key of predicate `first`: they go behind the `tests` that there are. Returns how many there are then.
+static uint32_t key_tests(struct tr_policy_set_whole *whole, struct tr_walk_key *key, unsigned place, uint32_t first,
+                          uint32_t tests, bool *done)
+{
+    for (uint32_t k = first; k < TR_PREDICATES_MAX; k++) {
+        const struct tr_predicate *predicate = whole->predicates.rows[k].predicate;
+
+        if (!watches(predicate, place) || strcmp(predicate->key, key->name) != 0)
+            continue;
+        done[k] = true;
+        if (!predicate->type->value)
+            continue;
+        whole->tests[tests++] =
+            (struct tr_walk_test){.test = predicate->type->value, .argument = predicate, .predicate = k};
+        key->tests++;
+    }
+    return tests;
+}
+
+static int key_regexes(struct tr_policy_set_whole *whole, struct tr_walk_key *key, unsigned place, uint32_t lcores,
+                       struct tr_error *error)
+{
+    struct tr_predicate_regexes **regexes = &whole->regexes[whole->regexes_count];
+    int rc;
+
+    for (uint32_t k = 0; k < TR_PREDICATES_MAX; k++) {
+        const struct tr_predicate *predicate = whole->predicates.rows[k].predicate;
+
+        if (!watches(predicate, place) || predicate->type != &tr_predicate_type_regex ||
+            strcmp(predicate->key, key->name) != 0)
+            continue;
+        whole->regexes_count++;
+        rc = tr_predicate_regexes_make(regexes, &whole->predicates, key->name, place, lcores, error);
+        if (rc == 0)
+            key->match = tr_predicate_regexes_match(*regexes);
+        return rc;
+    }
+    return 0;
+}
+
+// The keys of one place, their tests behind the `tests` that there are. Returns how many there are then, below 0 as
+// tr_policy_plan_make().
+static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, unsigned place, uint32_t tests,
+                      uint32_t lcores, struct tr_error *error)
 {
     const struct tr_predicate_row *rows = whole->predicates.rows;
     bool done[TR_PREDICATES_MAX] = {false};
@@ -20,6 +62,7 @@ static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *ke
         return -ENOMEM;
     for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
         struct tr_walk_key *key = &keys->keys[keys->count];
+        int rc;
 
         if (done[i] || !watches(rows[i].predicate, place))
             continue;
@@ -27,16 +70,10 @@ static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *ke
                                     .bytes = (uint32_t)strlen(rows[i].predicate->key),
                                     .first_test = tests};
         keys->count++;
-        for (uint32_t k = i; k < TR_PREDICATES_MAX; k++) {
-            const struct tr_predicate *predicate = rows[k].predicate;
-
-            if (!watches(predicate, place) || strcmp(predicate->key, key->name) != 0)
-                continue;
-            whole->tests[tests++] =
-                (struct tr_walk_test){.test = predicate->type->value, .argument = predicate, .predicate = k};
-            key->tests++;
-            done[k] = true;
-        }
+        tests = key_tests(whole, key, place, i, tests, done);
+        rc = key_regexes(whole, key, place, lcores, error);
+        if (rc < 0)
+            return rc;
     }
     return tr_walk_keys_build(keys) < 0 ? -ENOMEM : (int)tests;
 }
@@ -61,18 +98,21 @@ static void own_fields_make(struct tr_policy_set_whole *whole)
     plan->words = highest / 64 + 1;
 }
 
-int tr_policy_plan_make(struct tr_policy_set_whole *whole)
+int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, struct tr_error *error)
 {
     struct tr_walk_plan *plan = &whole->set.plan;
     int tests;
 
     whole->tests = calloc(2 * TR_PREDICATES_MAX, sizeof(*whole->tests));
     whole->span_tests = calloc(TR_PREDICATES_MAX, sizeof(*whole->span_tests));
-    if (!whole->tests || !whole->span_tests)
+    whole->regexes = calloc(2 * TR_PREDICATES_MAX, sizeof(*whole->regexes));
+    if (!whole->tests || !whole->span_tests || !whole->regexes)
         return -ENOMEM;
-    tests = place_make(whole, &plan->span, TR_PLACE_SPAN, 0);
-    if (tests < 0 || place_make(whole, &plan->resource, TR_PLACE_RESOURCE, (uint32_t)tests) < 0)
-        return -ENOMEM;
+    tests = place_make(whole, &plan->span, TR_PLACE_SPAN, 0, lcores, error);
+    if (tests >= 0)
+        tests = place_make(whole, &plan->resource, TR_PLACE_RESOURCE, (uint32_t)tests, lcores, error);
+    if (tests < 0)
+        return tests;
     plan->tests = whole->tests;
     plan->span_tests = whole->span_tests;
     own_fields_make(whole);
@@ -88,6 +128,9 @@ void tr_policy_plan_clear(struct tr_policy_set_whole *whole)
     tr_walk_keys_free(&plan->resource);
     free(plan->span.keys);
     free(plan->resource.keys);
+    for (uint32_t i = 0; i < whole->regexes_count; i++)
+        tr_predicate_regexes_free(whole->regexes[i]);
+    free(whole->regexes);
     free(whole->tests);
     free(whole->span_tests);
 }

@@ -46,10 +46,12 @@ struct tr_policy_counters {
 // Compile under a new epoch. The plan tests the predicates of `previous` too (which may be NULL), under the same
 // numbers, so that traces begun under it are decided as before; equal predicates share a number.
 //
+// lcores  that will walk with it
+//
 // Returns 0 and *set; -EINVAL: error names the path (tail_sampling.policies[2].latency.threshold_ms: ...).
 // Thread: control.
 int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
-                          uint32_t epoch, struct tr_policy_set **set, struct tr_error *error);
+                          uint32_t epoch, uint32_t lcores, struct tr_policy_set **set, struct tr_error *error);
 void tr_policy_set_free(struct tr_policy_set *set);
 const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy);
 const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy);

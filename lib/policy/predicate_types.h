@@ -14,6 +14,11 @@ int tr_predicate_status(struct tr_predicates *predicates, int status);
 int tr_predicate_string(struct tr_predicates *predicates, const char *key, unsigned places, const char *const *values,
                         size_t count);
 
+// A string attribute matches one of `patterns`, in Go's syntax, anywhere in the value. The patterns have been tried
+// with tr_regex_translate().
+int tr_predicate_regex(struct tr_predicates *predicates, const char *key, unsigned places, const char *const *patterns,
+                       size_t count);
+
 // An integer attribute lies in [least, most]. What is no integer counts as 0, as in the Collector.
 int tr_predicate_integer(struct tr_predicates *predicates, const char *key, unsigned places, int64_t least,
                          int64_t most);
@@ -31,5 +36,13 @@ int tr_predicate_flags(struct tr_predicates *predicates, uint32_t mask);
 // The walk knows a status by itself: no call per span.
 extern const struct tr_predicate_type tr_predicate_type_status;
 int tr_predicate_status_of(const struct tr_predicate *predicate);
+
+// All regexes of one key in one place (TR_PLACE_SPAN or TR_PLACE_RESOURCE), for the plan.
+struct tr_predicate_regexes;
+int tr_predicate_regexes_make(struct tr_predicate_regexes **regexes, const struct tr_predicates *predicates,
+                              const char *key, unsigned place, uint32_t lcores, struct tr_error *error);
+void tr_predicate_regexes_free(struct tr_predicate_regexes *regexes);
+struct tr_walk_match tr_predicate_regexes_match(const struct tr_predicate_regexes *regexes);
+extern const struct tr_predicate_type tr_predicate_type_regex;
 
 #endif

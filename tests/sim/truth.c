@@ -224,7 +224,8 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     config_write(config, epoch->number, text, sizeof(text));
     if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||
         tr_options_parse(&tr_attributes_option_table, rules, strlen(rules), &attributes, &error) ||
-        tr_policy_set_compile(tr_options_struct(policies), before, epoch->number, &epoch->policies, &error) ||
+        tr_policy_set_compile(tr_options_struct(policies), before, epoch->number, world->options.lcores, &epoch->policies,
+                              &error) ||
         tr_attr_set_compile(tr_options_struct(attributes), &epoch->attrs, &error)) {
         fprintf(stderr, "%s\n", error.text);
         abort();

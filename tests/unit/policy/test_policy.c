@@ -24,7 +24,7 @@ static int compile(const char *policies, const struct tr_policy_set *previous, u
     rc = tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &doc, &error);
     if (rc < 0)
         return rc;
-    rc = tr_policy_set_compile(tr_options_struct(doc), previous, epoch, &set, &error);
+    rc = tr_policy_set_compile(tr_options_struct(doc), previous, epoch, 1, &set, &error);
     tr_options_free(doc);
     return rc;
 }
@@ -98,7 +98,7 @@ static struct tr_trace trace_of(const struct tr_policy_set *with, const struct s
 
             p = tr_pb_put_bytes(p, 15, status, 2);
         }
-        assert_int_equal(tr_walk_span(&with->plan, bytes, (uint32_t)(p - bytes), &walked, &bits), TR_WALK_OK);
+        assert_int_equal(tr_walk_span(&with->plan, 0, bytes, (uint32_t)(p - bytes), &walked, &bits), TR_WALK_OK);
         for (int w = 0; w < TR_PREDICATE_WORDS_MAX; w++)
             trace.bits[w] |= bits.word[w];
         trace.spans++;
@@ -190,6 +190,39 @@ static void string_attribute_and_its_negation(void **state)
     assert_false(KEEPS({.key = "tier", .value = "tin"}, {.key = "tier", .value = "gold"}));
     assert_true(KEEPS({.key = "tier", .value = "tin"}));
     assert_true(KEEPS({.status = 0}));
+}
+
+static void string_attribute_with_patterns(void **state)
+{
+    static const char two[] =
+        POLICY("a", "string_attribute", "key: route, values: [^/api/, z$], enabled_regex_matching: true")
+        POLICY("b", "string_attribute", "key: route, values: ['(?i)ADMIN'], enabled_regex_matching: true");
+    struct tr_trace trace;
+    uint16_t policy;
+
+    assert_int_equal(compile(two, NULL, 1), 0);
+    assert_true(KEEPS({.key = "route", .value = "/api/v1"}));
+    assert_true(KEEPS({.key = "route", .value = "/healthz"}));
+    assert_false(KEEPS({.key = "route", .value = "/v1/api/"}));
+    assert_false(KEEPS({.key = "other", .value = "/api/"}));
+    assert_false(KEEPS({.key = "route", INT(4)}));
+    trace = trace_of(set, (const struct span[]){{.key = "route", .value = "/admin"}}, 1);
+    assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_KEEP);
+    assert_int_equal(policy, 1);
+    tr_policy_set_free(set);
+    // An empty value of a span is skipped, whatever would match it.
+    assert_int_equal(compile(POLICY("e", "string_attribute", "key: k, values: [.*], enabled_regex_matching: true"), NULL,
+                             1),
+                     0);
+    assert_false(KEEPS({.key = "k", .value = ""}));
+    assert_true(KEEPS({.key = "k", .value = "x"}));
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("e", "string_attribute",
+                                    "key: k, values: [^x], enabled_regex_matching: true, invert_match: true"),
+                             NULL, 1),
+                     0);
+    assert_false(KEEPS({.key = "k", .value = "y"}, {.key = "k", .value = "xy"}));
+    assert_true(KEEPS({.key = "k", .value = "yx"}));
 }
 
 static void and_wants_all(void **state)
@@ -411,7 +444,8 @@ static void what_is_wrong_is_named_with_its_path(void **state)
          "policies[1].name: x is the name of policies[0] too"},
         {"- {name: \"\", type: always_sample}\n", "policies[0].name: must not be empty"},
         {"- {name: x, type: always_sample}\nsample_on_first_match: 3\n", "sample_on_first_match"},
-        {POLICY("x", "string_attribute", "key: k, values: [a], enabled_regex_matching: true"), "regular expressions"},
+        {POLICY("x", "string_attribute", "key: k, values: [a, 'b(?=c)'], enabled_regex_matching: true"),
+         "policies[0].string_attribute.values[1]: position 1: look-around"},
         {"- {name: x, type: and, and: {and_sub_policy: [{name: y, type: latency}]}}\n", "and_sub_policy[0].latency"},
     };
 
@@ -436,7 +470,7 @@ static int compile_many(int count)
     for (int i = 0; i < count; i++)
         at += (size_t)sprintf(text + at, POLICY("p%d", "string_attribute", "key: k, values: [v%d]"), i, i);
     assert_int_equal(tr_options_parse(&tr_tail_sampling_option_table, text, at, &doc, &error), 0);
-    rc = tr_policy_set_compile(tr_options_struct(doc), NULL, 1, &set, &error);
+    rc = tr_policy_set_compile(tr_options_struct(doc), NULL, 1, 1, &set, &error);
     tr_options_free(doc);
     return rc;
 }
@@ -481,6 +515,7 @@ int main(void)
         TEST(latency_is_in_whole_milliseconds_and_above_the_threshold),
         TEST(probabilistic_keeps_the_traces_that_the_collector_keeps),
         TEST(string_attribute_and_its_negation),
+        TEST(string_attribute_with_patterns),
         TEST(and_wants_all),
         TEST(numeric_attribute),
         TEST(boolean_attribute),

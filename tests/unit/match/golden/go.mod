@@ -1,0 +1,3 @@
+module tailrace/golden
+
+go 1.21
