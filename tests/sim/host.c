@@ -57,7 +57,7 @@ static bool client_turn(struct sim_world *world, struct sim_client *client, uint
             client_vanishes(world, client);
         return true;
     }
-    if (link->paused && (world->healed || sim_draw(world, 8) == 0)) {
+    if (link->paused && (world->healed || sim_draw(world, world->net->options.pause_turns) == 0)) {
         link->paused = false;
         tr_conn_resume(link->conn);
         return true;

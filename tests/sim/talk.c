@@ -77,7 +77,7 @@ static bool client_talks(struct sim_world *world, struct sim_link *link)
             sim_link_abort(link);
         return true;
     }
-    if (link->paused && (world->healed || sim_draw(world, 8) == 0)) {
+    if (link->paused && (world->healed || sim_draw(world, world->net->options.pause_turns) == 0)) {
         link->paused = false;
         tr_conn_resume(link->conn);
         moved = true;
@@ -116,15 +116,8 @@ bool sim_talk_host(struct sim_end *host)
             link->host == host->number - SIM_LCORES_MAX)
             moved |= client_talks(world, link);
     }
-    if (may_open(world)) {
-        struct sim_link *link = sim_link_open(world, host->number - SIM_LCORES_MAX, true);
-
-        if (link) {
-            link->up.left = sim_draw(world, net->options.talk_bytes);
-            link->down.left = sim_draw(world, net->options.talk_bytes);
-            moved = true;
-        }
-    }
+    if (may_open(world))
+        moved |= sim_link_open(world, host->number - SIM_LCORES_MAX, true) != NULL;
     return moved;
 }
 
@@ -138,7 +131,7 @@ bool sim_talk_lcore(struct sim_end *lcore)
 
         if (!link->talks || !link->stream || link->lcore != lcore->number || link->server_closing || link->server_aborted)
             continue;
-        if (link->server_paused && (world->healed || sim_draw(world, 8) == 0)) {
+        if (link->server_paused && (world->healed || sim_draw(world, world->net->options.pause_turns) == 0)) {
             link->stream->ops->resume(link->stream);
             moved = true;
         }
