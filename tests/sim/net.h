@@ -30,7 +30,8 @@
 #define SIM_SEEN       200  // last frames that are shown
 #define SIM_SEEN_BYTES 128
 
-enum sim_fated { SIM_GOES, SIM_LOST, SIM_TWICE, SIM_ALTERED, SIM_CUT, SIM_TOO_BIG, SIM_APART, SIM_NOBODY, SIM_FULL, SIM_FORGED };
+// What becomes of a frame.
+enum sim_fated { SIM_GOES, SIM_LOST, SIM_TWICE, SIM_ALTERED, SIM_CUT, SIM_TOO_BIG, SIM_APART, SIM_FORGED };
 
 // A TCP segment in a frame.
 struct sim_segment {
