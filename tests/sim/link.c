@@ -93,7 +93,8 @@ static uint16_t port_wrapping(struct sim_world *world, uint32_t host, const stru
         uint32_t until;
 
         up.local_port = down.peer_port = (uint16_t)port;
-        until = sim_least(-tr_isn(secret[0], &up, world->now), -tr_isn(secret[1], &down, world->now + net->options.delay_ns));
+        until = sim_least(-tr_isn(secret[0], &up, world->now),
+                          -tr_isn(secret[1], &down, world->now + net->options.delay_ns));
         if (until > 2000 && until < *soonest) {
             *soonest = until;
             best = (uint16_t)port;
@@ -118,8 +119,8 @@ struct sim_link *sim_link_open(struct sim_world *world, uint32_t host, bool talk
         port = port_wrapping(world, host, &client_ip, &server_ip, &wraps);
         net->wrapped++;
     }
-    if (!link || tr_stack_connect(net->ends[SIM_LCORES_MAX + host].stack, &client_ip, port, &server_ip, server_port, link,
-                                  world->now, &conn))
+    if (!link || tr_stack_connect(net->ends[SIM_LCORES_MAX + host].stack, &client_ip, port, &server_ip, server_port,
+                                  link, world->now, &conn))
         return NULL;
     sim_link_free(link);
     *link = (struct sim_link){.used = true,
@@ -154,7 +155,8 @@ void sim_link_send(struct sim_link *link, struct sim_way *way, const void *data,
     way->sent += bytes;
 }
 
-bool sim_link_came(struct sim_world *world, struct sim_link *link, struct sim_way *way, const uint8_t *data, size_t bytes)
+bool sim_link_came(struct sim_world *world, struct sim_link *link, struct sim_way *way, const uint8_t *data,
+                   size_t bytes)
 {
     const char *dir = way == &link->up ? "up" : "down";
 

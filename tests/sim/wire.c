@@ -228,7 +228,8 @@ static bool is_silent(struct sim_net *net, const struct sim_segment *segment)
     return link && link->silent;
 }
 
-static enum sim_fated fate_of(struct sim_end *from, const uint8_t *data, uint32_t bytes, const struct sim_segment *segment)
+static enum sim_fated fate_of(struct sim_end *from, const uint8_t *data, uint32_t bytes,
+                              const struct sim_segment *segment)
 {
     struct sim_world *world = from->world;
     struct sim_net *net = world->net;

@@ -314,7 +314,8 @@ static bool unrest_fail(struct sim_world *world)
             unsent += world->traces[i].fate[number] == SIM_UNSENT;
             sent += world->traces[i].fate[number] == SIM_SENT;
         }
-    return sim_fail(world, "it did not come to rest: %u clients wait for answers, %u spans are not sent, %u not answered",
+    return sim_fail(world, "it did not come to rest: %u clients wait for answers, "
+                    "%u spans are not sent, %u not answered",
                     sending, unsent, sent);
 }
 
