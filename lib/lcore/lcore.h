@@ -81,6 +81,7 @@ struct tr_walker {
     uint32_t cursor;         // in the context's ScopeSpans
     bool in_record, in_context;
     struct tr_bits resource;
+    struct tr_walk_notes notes;
     const struct tr_epoch *epoch;
     struct tr_request *first, *last; // committed, to be answered when walked; in the records' order
     struct tr_request *walking;      // of the record at `position`; those before it wait for a flush

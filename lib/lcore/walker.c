@@ -136,7 +136,7 @@ static void context_begin(struct tr_lcore *lcore, const struct tr_record *record
     context->source = tr_source_intern(&lcore->sources, record->peer_ip, body + context->service.offset,
                                        context->service.bytes, lcore->now);
     memset(&walker->resource, 0, sizeof(walker->resource));
-    tr_walk_resource(&walker->epoch->policies->plan, lcore->options.lcore, context, body, &walker->resource);
+    tr_walk_resource(&walker->epoch->policies->plan, lcore->options.lcore, context, body, &lcore->walker.notes, &walker->resource);
     walker->cursor = 0;
     walker->in_context = true;
 }
@@ -203,7 +203,7 @@ static void span_walk(struct tr_lcore *lcore, const struct tr_record *record, co
     uint32_t owner;
 
     tr_gauge(&lcore->counters.not_walked, lcore->counters.not_walked - 1);
-    result = tr_walk_span(plan, lcore->options.lcore, span, bytes, &walked, &bits);
+    result = tr_walk_span(plan, lcore->options.lcore, span, bytes, &lcore->walker.notes, &walked, &bits);
     if (tr_unlikely(result != TR_WALK_OK)) {
         span_rejected(lcore, span, bytes, context->source, result);
         return;

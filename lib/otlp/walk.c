@@ -11,10 +11,18 @@
 
 #define TAG(number, wire) ((number) << 3 | TR_PB_##wire)
 
+// What the values of watched keys go to.
+struct taker {
+    struct tr_bits *bits;
+    struct tr_walk_notes *notes;
+    uint32_t lcore;
+};
+
 static inline void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
-                              const struct tr_value *value, uint32_t lcore, struct tr_bits *bits)
+                              const struct tr_value *value, const struct taker *taker)
 {
     const struct tr_walk_test *test = plan->tests + key->first_test;
+    struct tr_bits *bits = taker->bits;
 
     for (const struct tr_walk_test *end = test + key->tests; test < end; test++) {
         uint64_t *word = &bits->word[test->predicate / 64], bit = 1ull << test->predicate % 64;
@@ -23,12 +31,20 @@ static inline void value_test(const struct tr_walk_plan *plan, const struct tr_w
             *word |= bit;
     }
     if (key->match.match)
-        key->match.match(key->match.argument, value, lcore, bits);
+        key->match.match(key->match.argument, value, taker->lcore, bits);
+    if (key->note) {
+        uint64_t *have = &taker->notes->have[(key->note - 1) / 64], bit = 1ull << (key->note - 1) % 64;
+
+        if (!(*have & bit)) {
+            *have |= bit;
+            taker->notes->values[key->note - 1] = *value;
+        }
+    }
 }
 
 // An attribute of any shape.
-static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys, uint32_t lcore,
-                              const uint8_t *kv, uint32_t bytes, struct tr_bits *bits)
+static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
+                              const uint8_t *kv, uint32_t bytes, const struct taker *taker)
 {
     struct tr_key_value pair;
     int index;
@@ -37,7 +53,7 @@ static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_w
         return false;
     index = tr_walk_keys_find(keys, pair.key, pair.key_bytes);
     if (index >= 0)
-        value_test(plan, &keys->keys[index], &pair.value, lcore, bits);
+        value_test(plan, &keys->keys[index], &pair.value, taker);
     return true;
 }
 
@@ -67,7 +83,7 @@ static inline bool scalar(const uint8_t *any, uint32_t bytes)
 
 // Walk one attribute, `p` at its length. Returns the byte after it, NULL: malformed.
 static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
-                                       uint32_t lcore, const uint8_t *p, const uint8_t *end, struct tr_bits *bits)
+                                       const uint8_t *p, const uint8_t *end, const struct taker *taker)
 {
     const uint8_t *next, *key, *any;
     uint32_t bytes, key_bytes, any_bytes, head;
@@ -91,46 +107,86 @@ static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const st
             if (tr_likely(index < 0))
                 return next;
             value = (struct tr_value){.type = TR_VALUE_STRING, .bytes = any + 4, .length = any_bytes - 2};
-            value_test(plan, &keys->keys[index], &value, lcore, bits);
+            value_test(plan, &keys->keys[index], &value, taker);
             return next;
         }
     }
     any = tr_key_value_plain(p, bytes, &key, &key_bytes, &any_bytes);
     if (tr_unlikely(!any || !scalar(any, any_bytes)))
-        return attribute_general(plan, keys, lcore, p, bytes, bits) ? next : NULL;
+        return attribute_general(plan, keys, p, bytes, taker) ? next : NULL;
     index = tr_walk_keys_find(keys, key, key_bytes);
     if (tr_unlikely(index >= 0)) {
         tr_value_read(any, any_bytes, &value);
-        value_test(plan, &keys->keys[index], &value, lcore, bits);
+        value_test(plan, &keys->keys[index], &value, taker);
     }
     return next;
 }
 
-void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const struct tr_context *context,
-                      const uint8_t *body, struct tr_bits *bits)
+// The attributes of a resource or a scope, which are its fields of that tag.
+static void attributes_walk(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys, uint32_t attribute_tag,
+                            const uint8_t *p, const uint8_t *end, const struct taker *taker)
 {
-    if (!plan->resource.lengths)
-        return;
-    for (unsigned i = 0; i < TR_NELEMS(context->resource); i++) {
-        const uint8_t *p = body + context->resource[i].offset, *end = p + context->resource[i].bytes;
+    uint32_t tag;
 
-        while (p && p < end) {
-            uint32_t tag;
-
-            p = tr_pb_tag(p, end, &tag);
-            if (p)
-                p = tag == TAG(1, BYTES) ? attribute(plan, &plan->resource, lcore, p, end, bits)
-                                         : tr_pb_skip(p, end, tag & 7);
-        }
+    while (p && p < end) {
+        p = tr_pb_tag(p, end, &tag);
+        if (p)
+            p = tag == attribute_tag ? attribute(plan, keys, p, end, taker) : tr_pb_skip(p, end, tag & 7);
     }
+}
+
+// Programs that look at the resource and the scope alone, or those that look at the span too.
+static void programs_run(const struct tr_walk_plan *plan, bool context_only, const struct tr_walk_span *span,
+                         const struct tr_walk_notes *notes, struct tr_bits *bits)
+{
+    for (const struct tr_walk_program *program = plan->programs, *end = program + plan->programs_count; program < end;
+         program++) {
+        uint64_t present = 0;
+        bool holds;
+
+        if (program->context_only != context_only)
+            continue;
+        for (uint32_t i = 0; i < plan->slot_words; i++)
+            present |= notes->have[i] & program->watched[i];
+        if (present || program->absent == TR_WALK_ABSENT_RUN)
+            holds = program->run(program->argument, span, notes, program->slots);
+        else
+            holds = program->absent == TR_WALK_ABSENT_YES;
+        bits->word[program->predicate / 64] |= (uint64_t)holds << program->predicate % 64;
+    }
+}
+
+void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const struct tr_context *context,
+                      const uint8_t *body, struct tr_walk_notes *notes, struct tr_bits *bits)
+{
+    const struct taker taker = {bits, notes, lcore};
+
+    if (plan->programs_count) {
+        notes->lcore = lcore;
+        notes->context = context;
+        notes->body = body;
+        memset(notes->have, 0, sizeof(notes->have));
+    }
+    for (unsigned i = 0; plan->resource.lengths && i < TR_NELEMS(context->resource); i++) {
+        const uint8_t *p = body + context->resource[i].offset;
+
+        attributes_walk(plan, &plan->resource, TAG(1, BYTES), p, p + context->resource[i].bytes, &taker);
+    }
+    for (unsigned i = 0; plan->scope.lengths && i < TR_NELEMS(context->scope); i++) {
+        const uint8_t *p = body + context->scope[i].offset;
+
+        attributes_walk(plan, &plan->scope, TAG(3, BYTES), p, p + context->scope[i].bytes, &taker);
+    }
+    if (plan->programs_count)
+        programs_run(plan, true, NULL, notes, bits);
 }
 
 // What a span's fields said, the last occurrence of each.
 struct notes {
-    const uint8_t *trace_id, *span_id, *parent_id, *name, *trace_state;
+    const uint8_t *trace_id, *span_id, *parent_id, *name, *trace_state, *event;
     uint32_t trace_id_bytes, span_id_bytes, parent_id_bytes, name_bytes, trace_state_bytes;
     uint64_t start_ns, end_ns;
-    int32_t status;
+    int32_t status, kind;
     uint32_t flags;
 };
 
@@ -183,8 +239,8 @@ static inline const uint8_t *fixed64(const uint8_t *p, const uint8_t *end, uint6
 }
 
 // Returns false: malformed.
-static inline bool fields_walk(const struct tr_walk_plan *plan, uint32_t lcore, const uint8_t *p, const uint8_t *end,
-                               struct notes *notes, struct tr_bits *bits)
+static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p, const uint8_t *end,
+                               struct notes *notes, const struct taker *taker)
 {
     const uint8_t *at;
     uint64_t number;
@@ -195,7 +251,7 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, uint32_t lcore, 
     again:
         switch (tag) {
         case TAG(9, BYTES):
-            p = attribute(plan, &plan->span, lcore, p, end, bits);
+            p = attribute(plan, &plan->span, p, end, taker);
             break;
         case TAG(1, BYTES):
             p = string(p, end, &notes->trace_id, &notes->trace_id_bytes);
@@ -216,6 +272,10 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, uint32_t lcore, 
             p = fixed64(p, end, &notes->end_ns);
             break;
         case TAG(6, VARINT):
+            p = tr_pb_varint(p, end, &number);
+            if (p)
+                notes->kind = (int32_t)number;
+            break;
         case TAG(10, VARINT):
         case TAG(12, VARINT):
         case TAG(14, VARINT):
@@ -230,6 +290,8 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, uint32_t lcore, 
             p = string(p, end, &notes->trace_state, &notes->trace_state_bytes);
             break;
         case TAG(11, BYTES):
+            if (!notes->event)
+                notes->event = p;
             p = message(TR_OTLP_EVENT, p, end);
             break;
         case TAG(13, BYTES):
@@ -277,13 +339,17 @@ static inline bool id_zero(const uint8_t *id, uint32_t bytes)
 }
 
 enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore, const uint8_t *span,
-                                 uint32_t bytes, struct tr_walk_span *out, struct tr_bits *bits)
+                                 uint32_t bytes, struct tr_walk_notes *taken, struct tr_walk_span *out,
+                                 struct tr_bits *bits)
 {
+    const struct taker taker = {bits, taken, lcore};
     struct notes notes = {0};
 
     if (tr_unlikely(bytes > TR_SPAN_BYTES_MAX))
         return TR_WALK_TOO_LARGE;
-    if (tr_unlikely(!fields_walk(plan, lcore, span, span + bytes, &notes, bits)))
+    for (uint32_t i = 0; i < plan->span_slot_words; i++)
+        taken->have[i] = 0;
+    if (tr_unlikely(!fields_walk(plan, span, span + bytes, &notes, &taker)))
         return TR_WALK_MALFORMED;
     if (tr_unlikely(notes.trace_id_bytes != 16 || id_zero(notes.trace_id, 16)))
         return TR_WALK_TRACE_ID;
@@ -304,5 +370,17 @@ enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore
     out->trace_state_bytes = notes.trace_state_bytes;
     if (tr_unlikely(plan->span_tests_count))
         span_test(plan, out, bits);
+    if (tr_unlikely(plan->programs_count)) {
+        out->bytes = span;
+        out->end = span + bytes;
+        out->name = notes.name;
+        out->name_bytes = notes.name_bytes;
+        out->span_id = notes.span_id;
+        out->parent_id = notes.parent_id_bytes ? notes.parent_id : NULL;
+        out->event = notes.event;
+        out->kind = notes.kind;
+        out->status_code = notes.status;
+        programs_run(plan, false, out, taken, bits);
+    }
     return TR_WALK_OK;
 }

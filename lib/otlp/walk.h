@@ -62,11 +62,41 @@ struct tr_walk_match {
     const void *argument;
 };
 
+// A program looks at several values at once: of attributes of the span, its resource and its scope, which the walk
+// notes in passing, and of the span's own fields. It runs when all of the span was read.
+#define TR_WALK_SLOTS_MAX  512
+#define TR_WALK_SLOT_WORDS (TR_WALK_SLOTS_MAX / 64)
+
+// The values of keys that programs look at: by slot, the first of its key. One an lcore; those of the resource and
+// the scope stay from one span to the next.
+struct tr_walk_notes {
+    uint32_t lcore;
+    const struct tr_context *context; // whose resource and scope were walked last
+    const uint8_t *body;
+    uint64_t have[TR_WALK_SLOT_WORDS];
+    struct tr_value values[TR_WALK_SLOTS_MAX];
+};
+
+enum tr_walk_absent { TR_WALK_ABSENT_NO, TR_WALK_ABSENT_YES, TR_WALK_ABSENT_RUN };
+
+struct tr_walk_program {
+    // `span` is NULL where `context_only`.
+    bool (*run)(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *notes,
+                const uint16_t *slots);
+    const void *argument;
+    const uint16_t *slots; // of its keys, as it numbers them
+    uint32_t predicate;
+    uint8_t absent;    // enum tr_walk_absent: its answer where none of its keys is there, or that it must run
+    bool context_only; // looks at the resource and the scope alone: runs once for all their spans
+    uint64_t watched[TR_WALK_SLOT_WORDS];
+};
+
 struct tr_walk_key {
     const char *name;
     uint32_t bytes;
     uint32_t first_test; // in tr_walk_plan.tests
     uint32_t tests;
+    uint32_t note; // slot + 1 of the value that programs look at; 0: none does
     struct tr_walk_match match; // .match NULL: none
     uint64_t first, last; // set by tr_walk_keys_build(): its first and last 8 bytes
 };
@@ -84,9 +114,14 @@ struct tr_walk_plan {
     uint32_t words; // of predicates in use, 1 to 8
     struct tr_walk_keys resource;
     struct tr_walk_keys span;
+    struct tr_walk_keys scope; // for programs only
     const struct tr_walk_test *tests;
     const struct tr_walk_span_test *span_tests;
     uint32_t span_tests_count;
+    const struct tr_walk_program *programs;
+    uint32_t programs_count;
+    uint32_t slot_words;      // of notes in use; 0: nothing is noted
+    uint32_t span_slot_words; // the first ones: those of span attributes
     struct tr_bits status[3]; // set for UNSET, OK, ERROR
     uint32_t epoch;           // goes into summaries
 };
@@ -123,21 +158,32 @@ struct tr_walk_span {
     uint32_t flags;
     uint32_t trace_state_bytes;
     const uint8_t *trace_state; // borrowed from the span
+    // Set where the plan has programs. All borrowed from the span.
+    const uint8_t *bytes, *end; // the span
+    const uint8_t *name, *span_id;
+    const uint8_t *parent_id; // NULL: none, or an empty one
+    const uint8_t *event;     // the first event's length; NULL: none
+    uint32_t name_bytes;
+    int32_t kind, status_code; // as they came
 };
 
-// Walk a resource: OR into `bits` what its attributes say. The check has validated it.
+// Walk a resource and its scope: OR into `bits` what their attributes say. The check has validated them.
+//
+// notes  takes what programs want to know; may be NULL where the plan has none
 void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const struct tr_context *context,
-                      const uint8_t *body, struct tr_bits *bits);
+                      const uint8_t *body, struct tr_walk_notes *notes, struct tr_bits *bits);
 
 // Walk a span. Of a field that comes twice the last one holds, but each attribute is tested, those of the
 // same key too; a test whose bit is set already may be left out. `bits` comes in with what its resource said
 // and goes out with the span's ORed in.
 //
 // lcore  whose thread it is, for tr_walk_match
+// notes  as the walk of its resource left them
 //
 // Thread: any. Cost: about 60 ns for 9 attributes and 6 watched keys.
 enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore, const uint8_t *span,
-                                 uint32_t bytes, struct tr_walk_span *out, struct tr_bits *bits);
+                                 uint32_t bytes, struct tr_walk_notes *notes, struct tr_walk_span *out,
+                                 struct tr_bits *bits);
 
 // Read an AnyValue. Returns false: malformed.
 bool tr_value_read(const uint8_t *any, uint32_t bytes, struct tr_value *value);

@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct tr_bits bits = {0};
     struct tr_walk_span walked;
-    enum tr_walk_result result = tr_walk_span(&nothing_watched, 0, data, (uint32_t)bytes, &walked, &bits);
+    enum tr_walk_result result = tr_walk_span(&nothing_watched, 0, data, (uint32_t)bytes, NULL, &walked, &bits);
 
     if (!plan.keys.slots)
         tr_assert(tr_walk_keys_build(&plan.keys) == 0);

@@ -133,7 +133,7 @@ static void refusal_explain(const Otlp__Span *span, size_t bytes)
     if (!link_ids_fit(span) || bytes > 128 /* it may be too deep */ || oracle_has_unknown(&span->base))
         return;
     packed = oracle_pack(&span->base, &bytes);
-    tr_assert(tr_walk_span(&plan, 0, packed, (uint32_t)bytes, &walked, &bits) != TR_WALK_MALFORMED);
+    tr_assert(tr_walk_span(&plan, 0, packed, (uint32_t)bytes, NULL, &walked, &bits) != TR_WALK_MALFORMED);
     free(packed);
 }
 
@@ -147,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (!plan.span.slots)
         tr_assert(tr_walk_keys_build(&plan.span) == 0);
     digest = 0;
-    result = tr_walk_span(&plan, 0, data, (uint32_t)bytes, &walked, &bits);
+    result = tr_walk_span(&plan, 0, data, (uint32_t)bytes, NULL, &walked, &bits);
     if (!span)
         tr_assert(result == TR_WALK_MALFORMED);
     else if (result == TR_WALK_OK)

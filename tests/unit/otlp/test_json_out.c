@@ -182,7 +182,7 @@ static void the_deepest_attribute_can_go_everywhere(void **state)
     event = build_begin(&b, 11);
     deep_attribute(3);
     build_end(&b, event);
-    assert_int_equal(tr_walk_span(&plan, 0, b.data + span, b.bytes - span, &walked, &bits), TR_WALK_OK);
+    assert_int_equal(tr_walk_span(&plan, 0, b.data + span, b.bytes - span, NULL, &walked, &bits), TR_WALK_OK);
     for (unsigned i = 3; i-- > 0;)
         build_end(&b, outer[i]);
     text = tr_json_out(b.data, b.bytes, &bytes);

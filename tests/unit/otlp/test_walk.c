@@ -63,7 +63,7 @@ static enum tr_walk_result walk(void)
     enum tr_walk_result result;
 
     memcpy(copy, b.data, b.bytes);
-    result = tr_walk_span(&plan, 0, copy, b.bytes, &out, &bits);
+    result = tr_walk_span(&plan, 0, copy, b.bytes, NULL, &out, &bits);
     free(copy);
     return result;
 }
@@ -260,10 +260,10 @@ static void a_resource_sets_its_own_bits(void **state)
     build_varint(&b, 2, 1);
     build_attribute_string(&b, 1, "asked", "yes");
     context.resource[0] = (struct tr_range){0, second};
-    tr_walk_resource(&plan, 0, &context, b.data, &bits);
+    tr_walk_resource(&plan, 0, &context, b.data, NULL, &bits);
     assert_false(bit(BIT_RESOURCE));
     context.resource[1] = (struct tr_range){second, b.bytes - second};
-    tr_walk_resource(&plan, 0, &context, b.data, &bits);
+    tr_walk_resource(&plan, 0, &context, b.data, NULL, &bits);
     assert_true(bit(BIT_RESOURCE));
     assert_false(bit(BIT_YES));
 }
@@ -417,8 +417,8 @@ static void a_span_above_the_bound_is_refused(void **state)
     b.bytes = (uint32_t)(tr_pb_put_varint(b.data + b.bytes, value) - b.data);
     memcpy(span, b.data, b.bytes);
     assert_int_equal(b.bytes + value, TR_SPAN_BYTES_MAX);
-    assert_int_equal(tr_walk_span(&plan, 0, span, TR_SPAN_BYTES_MAX, &out, &bits), TR_WALK_OK);
-    assert_int_equal(tr_walk_span(&plan, 0, span, TR_SPAN_BYTES_MAX + 1, &out, &bits), TR_WALK_TOO_LARGE);
+    assert_int_equal(tr_walk_span(&plan, 0, span, TR_SPAN_BYTES_MAX, NULL, &out, &bits), TR_WALK_OK);
+    assert_int_equal(tr_walk_span(&plan, 0, span, TR_SPAN_BYTES_MAX + 1, NULL, &out, &bits), TR_WALK_TOO_LARGE);
 }
 
 static int group_begin(void **state)
