@@ -57,7 +57,7 @@ static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *ke
     const struct tr_predicate_row *rows = whole->predicates.rows;
     bool done[TR_PREDICATES_MAX] = {false};
 
-    keys->keys = calloc(TR_PREDICATES_MAX, sizeof(*keys->keys));
+    keys->keys = calloc(TR_PREDICATES_MAX + TR_WALK_SLOTS_MAX, sizeof(*keys->keys));
     if (!keys->keys)
         return -ENOMEM;
     for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
@@ -75,7 +75,21 @@ static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *ke
         if (rc < 0)
             return rc;
     }
+    if (tr_policy_programs_keys(whole, keys, place == TR_PLACE_SPAN ? TR_OTTL_KEY_SPAN : TR_OTTL_KEY_RESOURCE, error) < 0)
+        return -EINVAL;
     return tr_walk_keys_build(keys) < 0 ? -ENOMEM : (int)tests;
+}
+
+static int scope_make(struct tr_policy_set_whole *whole, struct tr_error *error)
+{
+    struct tr_walk_keys *keys = &whole->set.plan.scope;
+
+    keys->keys = calloc(TR_WALK_SLOTS_MAX + 1, sizeof(*keys->keys));
+    if (!keys->keys)
+        return -ENOMEM;
+    if (tr_policy_programs_keys(whole, keys, TR_OTTL_KEY_SCOPE, error) < 0)
+        return -EINVAL;
+    return tr_walk_keys_build(keys) < 0 ? -ENOMEM : 0;
 }
 
 static void own_fields_make(struct tr_policy_set_whole *whole)
@@ -108,9 +122,14 @@ int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, stru
     whole->regexes = calloc(2 * TR_PREDICATES_MAX, sizeof(*whole->regexes));
     if (!whole->tests || !whole->span_tests || !whole->regexes)
         return -ENOMEM;
+    tests = tr_policy_programs_make(whole);
+    if (tests < 0)
+        return tests;
     tests = place_make(whole, &plan->span, TR_PLACE_SPAN, 0, lcores, error);
     if (tests >= 0)
         tests = place_make(whole, &plan->resource, TR_PLACE_RESOURCE, (uint32_t)tests, lcores, error);
+    if (tests >= 0 && scope_make(whole, error) < 0)
+        tests = -EINVAL;
     if (tests < 0)
         return tests;
     plan->tests = whole->tests;
@@ -127,10 +146,14 @@ void tr_policy_plan_clear(struct tr_policy_set_whole *whole)
     tr_walk_keys_free(&plan->span);
     tr_walk_keys_free(&plan->resource);
     free(plan->span.keys);
+    tr_walk_keys_free(&plan->scope);
     free(plan->resource.keys);
+    free(plan->scope.keys);
     for (uint32_t i = 0; i < whole->regexes_count; i++)
         tr_predicate_regexes_free(whole->regexes[i]);
     free(whole->regexes);
+    free(whole->programs);
+    free(whole->slots);
     free(whole->tests);
     free(whole->span_tests);
 }

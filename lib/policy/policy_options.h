@@ -43,6 +43,12 @@ struct tr_span_count_options {
     uint64_t max_spans; // 0: none
 };
 
+struct tr_ottl_condition_options {
+    const char *error_mode;
+    struct tr_strings span;
+    struct tr_strings spanevent;
+};
+
 struct tr_trace_state_options {
     const char *key;
     struct tr_strings values;
@@ -73,6 +79,7 @@ struct tr_policy_options {
     struct tr_boolean_attribute_options *boolean_attribute;
     struct tr_span_count_options *span_count;
     struct tr_trace_state_options *trace_state;
+    struct tr_ottl_condition_options *ottl_condition;
     struct tr_and_options *and;
     struct tr_not_options *not;
     struct tr_drop_options *drop;

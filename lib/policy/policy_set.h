@@ -2,6 +2,7 @@
 #ifndef TR_POLICY_POLICY_SET_H
 #define TR_POLICY_POLICY_SET_H
 
+#include "policy/ottl.h"
 #include "policy/types.h"
 
 // Behind struct tr_policy_set.
@@ -16,10 +17,22 @@ struct tr_policy_set_whole {
     struct tr_walk_span_test *span_tests;
     struct tr_predicate_regexes **regexes; // of a key in a place each
     uint32_t regexes_count;
+    struct tr_walk_program *programs;
+    uint16_t *slots; // of the programs' keys
+    uint32_t slots_count;
 };
 
 // Make the set's plan from its predicates. Returns 0; -EINVAL: patterns that can't be compiled together; -ENOMEM.
 int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, struct tr_error *error);
+// The plan's programs, without their slots. Returns 0, -ENOMEM, -E2BIG.
+int tr_policy_programs_make(struct tr_policy_set_whole *whole);
+
+// Give the keys of one place that programs look at their slots: spans first. `keys` has room for TR_WALK_SLOTS_MAX more.
+//
+// Returns 0, -EINVAL: there are not that many slots.
+int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
+                            struct tr_error *error);
+
 void tr_policy_plan_clear(struct tr_policy_set_whole *whole);
 
 #endif

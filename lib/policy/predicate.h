@@ -45,6 +45,7 @@ struct tr_predicate_row {
 
 struct tr_predicates {
     uint32_t epoch;
+    uint32_t lcores; // that will test them
     struct tr_predicate_row rows[TR_PREDICATES_MAX]; // by number
 };
 

@@ -2,6 +2,7 @@
 """What really went over a wire, as tshark sees it."""
 import collections
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,8 +22,8 @@ class Capture:
     verified."""
 
     def __init__(self, namespace, interface, snap=0):
-        self.folder = tempfile.TemporaryDirectory(prefix="tailrace-e2e.")  # goes at the end, whatever that is
-        self.file = os.path.join(self.folder.name, "wire.pcapng")
+        self.folder = tempfile.mkdtemp(prefix="tailrace-e2e.")
+        self.file = os.path.join(self.folder, "wire.pcapng")
         self.namespace = namespace
         self.command = ["dumpcap", "-q", "-i", interface, "-B", "64", "-s", str(snap), "-w", self.file,
                         "-a", "filesize:2000000", "-a", "duration:600"]
@@ -34,12 +35,14 @@ class Capture:
                 return self
         raise AssertionError("dumpcap does not begin")
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=30)
+        self.said = self.process.communicate(timeout=30)[1]
+        if kind:
+            self.close()
 
     def close(self):
-        self.folder.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def tshark(self, *args):
         done = subprocess.run(["tshark", "-n", "-r", self.file, *ABOVE, *CHECKSUMS, *args],

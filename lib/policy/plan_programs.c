@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs of a plan, and the slots in which the walk leaves them the values of their keys: those of span
+// attributes first, those of resources and scopes from the next word on.
+#include "policy/policy_set.h"
+#include "policy/predicate_ottl.h"
+
+int tr_policy_programs_make(struct tr_policy_set_whole *whole)
+{
+    struct tr_walk_plan *plan = &whole->set.plan;
+    uint32_t slots = 0, keys;
+
+    whole->programs = calloc(TR_PREDICATES_MAX, sizeof(*whole->programs));
+    whole->slots = calloc((size_t)TR_PREDICATES_MAX * TR_WALK_SLOTS_MAX, sizeof(*whole->slots));
+    if (!whole->programs || !whole->slots)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
+        const struct tr_predicate *predicate = whole->predicates.rows[i].predicate;
+        struct tr_walk_program *program = &whole->programs[plan->programs_count];
+
+        if (!predicate || predicate->type != &tr_predicate_type_ottl)
+            continue;
+        for (keys = 0; tr_predicate_ottl_key(predicate, keys); keys++)
+            ;
+        if (slots + keys > TR_PREDICATES_MAX * TR_WALK_SLOTS_MAX)
+            return -E2BIG;
+        tr_predicate_ottl_program(predicate, program);
+        program->predicate = i;
+        program->slots = whole->slots + slots;
+        slots += keys;
+        plan->programs_count++;
+    }
+    plan->programs = whole->programs;
+    return 0;
+}
+
+// Returns NULL: all slots are taken.
+static struct tr_walk_key *key_watch(struct tr_walk_keys *keys, const struct tr_ottl_key *wanted, uint32_t *slots)
+{
+    struct tr_walk_key *key = keys->keys;
+
+    while (key < keys->keys + keys->count &&
+           (key->bytes != wanted->bytes || memcmp(key->name, wanted->name, wanted->bytes) != 0))
+        key++;
+    if (key->note)
+        return key;
+    if (*slots == TR_WALK_SLOTS_MAX)
+        return NULL;
+    if (key == keys->keys + keys->count) {
+        *key = (struct tr_walk_key){.name = wanted->name, .bytes = wanted->bytes};
+        keys->count++;
+    }
+    key->note = ++*slots;
+    return key;
+}
+
+int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
+                            struct tr_error *error)
+{
+    struct tr_walk_plan *plan = &whole->set.plan;
+
+    for (uint32_t i = 0; i < plan->programs_count; i++) {
+        struct tr_walk_program *program = &whole->programs[i];
+        uint16_t *slots = whole->slots + (program->slots - whole->slots);
+        const struct tr_predicate *predicate = program->argument;
+        const struct tr_ottl_key *wanted;
+
+        for (uint32_t k = 0; (wanted = tr_predicate_ottl_key(predicate, k)) != NULL; k++) {
+            struct tr_walk_key *key;
+
+            if (wanted->place != place)
+                continue;
+            key = key_watch(keys, wanted, &whole->slots_count);
+            if (!key)
+                return tr_error_set(error, EINVAL,
+                                    "tail_sampling.policies: OTTL conditions look at more than %d attributes",
+                                    TR_WALK_SLOTS_MAX);
+            slots[k] = (uint16_t)(key->note - 1);
+            program->watched[slots[k] / 64] |= 1ull << slots[k] % 64;
+        }
+    }
+    plan->slot_words = (whole->slots_count + 63) / 64;
+    if (place == TR_OTTL_KEY_SPAN) {
+        plan->span_slot_words = plan->slot_words;
+        whole->slots_count = plan->slot_words * 64;
+    }
+    return 0;
+}
