@@ -48,7 +48,7 @@
 #define TR_TCP_DELAY_NS        (10 * TR_MS)    // of an ACK that may wait; RFC 9293 allows 500 ms
 #define TR_TCP_PROBE_LEAST_NS  (10 * TR_MS)    // of a tail-loss probe
 #define TR_TCP_REORDER_NS      (4 * TR_MS)     // what is behind a hole may be late, not lost: so long at least
-#define TR_TCP_PEER_DELAY_NS   (40 * TR_MS)    // how long a peer may hold back the ACK of a single segment
+#define TR_TCP_PEER_DELAY_NS   (70 * TR_MS)    // how long a peer may hold back the ACK of a single segment: Linux 40, and its ticks
 #define TR_TCP_SYN_NS          (1 * TR_S)      // RFC 6298 2.1
 #define TR_TCP_SYN_GIVE_UP_NS  (180 * TR_S)    // RFC 9293 3.8.3: three minutes at least
 #define TR_TCP_HALF_TRIES      5               // SYN-ACKs sent again: given up after a minute

@@ -78,6 +78,7 @@ static void request_compose(struct sim_world *world, struct sim_client *client)
     request_write(client, gzip ? packed : body, bytes, gzip, sim_draw(world, 4) == 0);
     client->ready = client->given = 0;
     client->response_bytes = 0;
+    client->asked_ns = world->now;
     client->state = SIM_SENDING;
 }
 
@@ -273,8 +274,11 @@ uint64_t sim_clients_deadline(const struct sim_world *world)
 {
     uint64_t deadline = TR_NEVER;
 
-    for (uint32_t i = 0; i < world->options.clients; i++)
+    for (uint32_t i = 0; i < world->options.clients; i++) {
         if (world->clients[i].not_before > world->now)
             deadline = TR_MIN(deadline, world->clients[i].not_before);
+        if (world->net && world->clients[i].state == SIM_SENDING)
+            deadline = TR_MIN(deadline, TR_MAX(world->now, world->clients[i].asked_ns + SIM_PATIENCE_NS));
+    }
     return deadline;
 }

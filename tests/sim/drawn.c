@@ -59,7 +59,8 @@ void sim_net_draw(struct sim_world *world)
 
     o->hosts = 1 + (uint32_t)sim_draw(world, SIM_HOSTS_MAX);
     o->talkers = (uint32_t)sim_draw(world, SIM_TALKERS + 1);
-    o->talk_bytes = draw_power(world, 6, 17);
+    o->talk_bytes = draw_power(world, 6, 18);
+    o->pause_turns = (uint32_t)draw_power(world, 3, 9);
     o->vlan = sim_draw(world, 3) ? 0 : 7;
     o->strips = o->vlan && sim_draw(world, 2);
     o->wraps = sim_draw(world, 4) == 0;

@@ -79,7 +79,8 @@ static void taken_holds(struct sim_end *end, const struct sums *before, uint32_t
 
     if (tcp && after.segments - before->segments + after.below - before->below != 1)
         sim_fail(end->world, "end %u: a frame was taken %llu times and dropped %llu times", end->number,
-                 (unsigned long long)(after.segments - before->segments), (unsigned long long)(after.below - before->below));
+                 (unsigned long long)(after.segments - before->segments),
+                 (unsigned long long)(after.below - before->below));
     if (text && after.segments != before->segments && after.drops == before->drops && after.bytes == before->bytes &&
         after.waiting == before->waiting)
         sim_fail(end->world, "end %u: %u bytes of a segment are neither handed up, nor kept, nor dropped", end->number,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Somebody who sees what goes over the wire (nearly all of it), and sends what neither end has. Nothing that comes of it
-// may harm a connection (RFC 5961, RFC 7323 5.3).
+// Somebody who sees what goes over the wire (nearly all of it), and sends what neither end has. Nothing that comes
+// of it may harm a connection (RFC 5961, RFC 7323 5.3).
 #include "net.h"
 
 #include <arpa/inet.h>
@@ -64,7 +64,8 @@ static void forged_send(struct sim_world *world, const struct sim_link *link, bo
 static void forge(struct sim_world *world, struct sim_link *link, bool up, enum forgery what)
 {
     struct sim_way *way = up ? &link->up : &link->down, *back = up ? &link->down : &link->up;
-    uint32_t first = way->isn + 1, next = first + (uint32_t)way->received, ack = back->isn + 1 + (uint32_t)back->in_order;
+    uint32_t first = way->isn + 1, next = first + (uint32_t)way->received;
+    uint32_t ack = back->isn + 1 + (uint32_t)back->in_order;
     uint32_t beyond = first + (uint32_t)way->sent + 2 + (uint32_t)sim_draw(world, 20000);
     // The stamp is that of the last segment, or much older.
     struct forged f = {next, ack, TR_TCP_ACK, way->timestamp != 0, way->timestamp, 1 + (uint32_t)sim_draw(world, 100),

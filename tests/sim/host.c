@@ -50,6 +50,10 @@ static bool client_turn(struct sim_world *world, struct sim_client *client, uint
         return false;
     if (client->response_bytes)
         sim_client_look(client);
+    if (client->state == SIM_SENDING && world->now >= client->asked_ns + SIM_PATIENCE_NS) {
+        sim_link_abort(link);
+        return true;
+    }
     if (client->breaks || link->eof || world->net->ending) {
         if (link->eof || world->net->ending)
             sim_link_close(link);
@@ -57,7 +61,7 @@ static bool client_turn(struct sim_world *world, struct sim_client *client, uint
             client_vanishes(world, client);
         return true;
     }
-    if (link->paused && (world->healed || sim_draw(world, 8) == 0)) {
+    if (link->paused && (world->healed || sim_draw(world, world->net->options.pause_turns) == 0)) {
         link->paused = false;
         tr_conn_resume(link->conn);
         return true;

@@ -77,25 +77,26 @@ static uint16_t port_draw(struct sim_world *world, const struct tr_ip *client_ip
     return port;
 }
 
-// The port with which the sequence numbers of one of both ends pass 2^32 soonest.
+// The port with which the sequence numbers of one of both ends pass 2^32 soonest, after *soonest bytes.
 static uint16_t port_wrapping(struct sim_world *world, uint32_t host, const struct tr_ip *client_ip,
-                              const struct tr_ip *server_ip)
+                              const struct tr_ip *server_ip, uint32_t *soonest)
 {
     const struct sim_net *net = world->net;
     struct tr_tuple up = {*client_ip, *server_ip, 0, SIM_TALK_PORT}, down = {*server_ip, *client_ip, SIM_TALK_PORT, 0};
-    uint32_t soonest = UINT32_MAX;
     uint8_t secret[2][16];
     uint16_t best = 0;
 
+    *soonest = UINT32_MAX;
     sim_secret(&net->ends[SIM_LCORES_MAX + host], secret[0]);
     sim_secret(&net->ends[0], secret[1]);
     for (uint32_t port = 3000; port < 30000; port++) {
         uint32_t until;
 
         up.local_port = down.peer_port = (uint16_t)port;
-        until = sim_least(-tr_isn(secret[0], &up, world->now), -tr_isn(secret[1], &down, world->now + net->options.delay_ns));
-        if (until > 2000 && until < soonest) {
-            soonest = until;
+        until = sim_least(-tr_isn(secret[0], &up, world->now),
+                          -tr_isn(secret[1], &down, world->now + net->options.delay_ns));
+        if (until > 2000 && until < *soonest) {
+            *soonest = until;
             best = (uint16_t)port;
         }
     }
@@ -112,11 +113,14 @@ struct sim_link *sim_link_open(struct sim_world *world, uint32_t host, bool talk
     uint16_t server_port = talks ? SIM_TALK_PORT : SIM_HTTP_PORT;
     uint16_t port = port_draw(world, &client_ip, &server_ip, server_port);
     struct tr_conn *conn;
+    uint32_t wraps = 0;
 
-    if (talks && net->options.wraps && sim_draw(world, 2))
-        port = port_wrapping(world, host, &client_ip, &server_ip);
-    if (!link || tr_stack_connect(net->ends[SIM_LCORES_MAX + host].stack, &client_ip, port, &server_ip, server_port, link,
-                                  world->now, &conn))
+    if (talks && net->options.wraps && net->wrapped < 2) {
+        port = port_wrapping(world, host, &client_ip, &server_ip, &wraps);
+        net->wrapped++;
+    }
+    if (!link || tr_stack_connect(net->ends[SIM_LCORES_MAX + host].stack, &client_ip, port, &server_ip, server_port,
+                                  link, world->now, &conn))
         return NULL;
     sim_link_free(link);
     *link = (struct sim_link){.used = true,
@@ -132,6 +136,10 @@ struct sim_link *sim_link_open(struct sim_world *world, uint32_t host, bool talk
                               .conn = conn};
     link->up.key = sim_draw(world, UINT64_MAX);
     link->down.key = sim_draw(world, UINT64_MAX);
+    if (talks) {
+        link->up.left = wraps + sim_draw(world, net->options.talk_bytes);
+        link->down.left = wraps + sim_draw(world, net->options.talk_bytes);
+    }
     return link;
 }
 
@@ -147,7 +155,8 @@ void sim_link_send(struct sim_link *link, struct sim_way *way, const void *data,
     way->sent += bytes;
 }
 
-bool sim_link_came(struct sim_world *world, struct sim_link *link, struct sim_way *way, const uint8_t *data, size_t bytes)
+bool sim_link_came(struct sim_world *world, struct sim_link *link, struct sim_way *way, const uint8_t *data,
+                   size_t bytes)
 {
     const char *dir = way == &link->up ? "up" : "down";
 

@@ -84,7 +84,8 @@ int sim_net_open(struct sim_world *world)
                                 .pieces = sim_draw(world, 3) ? 0 : 64 + (uint32_t)sim_draw(world, 400),
                                 .rx_max = sim_draw(world, 4) ? 512 : 2 + (uint32_t)sim_draw(world, 16),
                                 .secret = lcore ? 1 : (uint32_t)sim_draw(world, UINT32_MAX)};
-        if ((lcore && tr_net_streams_create(&end->streams, &net->options.streams, sim_link_stream_user(end), &error) < 0) ||
+        if ((lcore && tr_net_streams_create(&end->streams, &net->options.streams, sim_link_stream_user(end),
+                                            &error) < 0) ||
             sim_end_open(end, &error) < 0) {
             fprintf(stderr, "%s\n", error.text);
             return -EINVAL;
@@ -177,14 +178,16 @@ static bool lcore_holds(const struct sim_end *end)
     const struct tr_net_stream_counters *streams = tr_net_streams_counters(end->streams);
     struct tr_conn_row rows[64];
     uint64_t live = tr_stack_connections(end->stack, rows, TR_NELEMS(rows));
-    uint64_t ended = tcp->ended_closed + tcp->ended_reset + tcp->ended_aborted + tcp->ended_timeout + tcp->ended_refused;
+    uint64_t ended = tcp->ended_closed + tcp->ended_reset + tcp->ended_aborted + tcp->ended_timeout +
+                     tcp->ended_refused;
 
     HOLDS(end, tcp->opened_passive, ended + live);
     HOLDS(end, tcp->bytes_in, end->taken);
     HOLDS(end, streams->bytes_in, end->taken);
     HOLDS(end, streams->bytes_out, end->given);
     HOLDS(end, streams->opened, streams->closed + streams->open);
-    return tcp->bytes_out <= end->given || sim_fail(end->world, "end %u: more is acknowledged than was sent", end->number);
+    return tcp->bytes_out <= end->given ||
+           sim_fail(end->world, "end %u: more is acknowledged than was sent", end->number);
 }
 
 bool sim_net_holds(struct sim_world *world)

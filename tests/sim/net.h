@@ -30,7 +30,8 @@
 #define SIM_SEEN       200  // last frames that are shown
 #define SIM_SEEN_BYTES 128
 
-enum sim_fated { SIM_GOES, SIM_LOST, SIM_TWICE, SIM_ALTERED, SIM_CUT, SIM_TOO_BIG, SIM_APART, SIM_NOBODY, SIM_FULL, SIM_FORGED };
+// What becomes of a frame.
+enum sim_fated { SIM_GOES, SIM_LOST, SIM_TWICE, SIM_ALTERED, SIM_CUT, SIM_TOO_BIG, SIM_APART, SIM_FORGED };
 
 // A TCP segment in a frame.
 struct sim_segment {
@@ -131,6 +132,7 @@ struct sim_net_options {
     uint64_t delay_ns, jitter_ns;
     uint32_t path_mtu; // 0: it never shrinks
     uint64_t talk_bytes;
+    uint32_t pause_turns; // about so long
     struct tr_stack_options lcore, host;
     struct tr_connection_options streams;
 };
@@ -142,12 +144,13 @@ struct sim_net {
     uint32_t frames_count;
     struct sim_link links[SIM_LINKS];
     uint64_t links_made;
+    uint32_t wrapped; // ports that were looked for
     uint64_t apart_until[SIM_ENDS_MAX]; // a host is cut off
     uint32_t path_mtu; // now; 0: any
     bool path_silent;  // and nobody is told
     bool ending;
     struct sim_segment syn_ack; // that came last
-    uint64_t ghosts, links_in_order, no_frames, forged, lost;
+    uint64_t ghosts, no_frames, forged, lost;
     struct sim_seen seen[SIM_SEEN];
     uint64_t seen_count;
 };

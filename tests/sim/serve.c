@@ -113,7 +113,8 @@ static int server_opened(void *context, struct tr_stream *stream, uint64_t now)
         // A cookie knows no connection: a segment that comes late enough opens it again, as far as HTTP lets it.
         world->net->ghosts++;
         if (!tr_stack_tcp_counters(end->stack)->cookies_accepted)
-            sim_fail(world, "connection %llu is opened again by lcore %u", (unsigned long long)link->number, end->number);
+            sim_fail(world, "connection %llu is opened again by lcore %u", (unsigned long long)link->number,
+                     end->number);
         return -ECONNREFUSED;
     }
     link->was_open = true;

@@ -59,7 +59,8 @@ static bool client_ends(const struct sim_link *link)
     if (link->up.left)
         return false;
     return closer_of(link) == CLOSED_BY_CLIENT ||
-           (closer_of(link) == CLOSED_LAST && link->was_open && !link->down.left && link->down.received == link->down.sent);
+           (closer_of(link) == CLOSED_LAST && link->was_open && !link->down.left &&
+            link->down.received == link->down.sent);
 }
 
 static bool client_talks(struct sim_world *world, struct sim_link *link)
@@ -77,7 +78,7 @@ static bool client_talks(struct sim_world *world, struct sim_link *link)
             sim_link_abort(link);
         return true;
     }
-    if (link->paused && (world->healed || sim_draw(world, 8) == 0)) {
+    if (link->paused && (world->healed || sim_draw(world, world->net->options.pause_turns) == 0)) {
         link->paused = false;
         tr_conn_resume(link->conn);
         moved = true;
@@ -100,7 +101,8 @@ static bool may_open(struct sim_world *world)
         fresh += net->links[i].talks && world->healed && net->links[i].opened_ns > world->healed_ns;
     }
     // When all is well again a few more have to go through without a scratch.
-    return !net->ending && talking < net->options.talkers && (world->healed ? fresh < SIM_TALKERS : sim_draw(world, 20) == 0);
+    return !net->ending && talking < net->options.talkers &&
+           (world->healed ? fresh < SIM_TALKERS : sim_draw(world, 20) == 0);
 }
 
 bool sim_talk_host(struct sim_end *host)
@@ -116,15 +118,8 @@ bool sim_talk_host(struct sim_end *host)
             link->host == host->number - SIM_LCORES_MAX)
             moved |= client_talks(world, link);
     }
-    if (may_open(world)) {
-        struct sim_link *link = sim_link_open(world, host->number - SIM_LCORES_MAX, true);
-
-        if (link) {
-            link->up.left = sim_draw(world, net->options.talk_bytes);
-            link->down.left = sim_draw(world, net->options.talk_bytes);
-            moved = true;
-        }
-    }
+    if (may_open(world))
+        moved |= sim_link_open(world, host->number - SIM_LCORES_MAX, true) != NULL;
     return moved;
 }
 
@@ -136,9 +131,10 @@ bool sim_talk_lcore(struct sim_end *lcore)
     for (uint32_t i = 0; i < SIM_LINKS; i++) {
         struct sim_link *link = &world->net->links[i];
 
-        if (!link->talks || !link->stream || link->lcore != lcore->number || link->server_closing || link->server_aborted)
+        if (!link->talks || !link->stream || link->lcore != lcore->number || link->server_closing ||
+            link->server_aborted)
             continue;
-        if (link->server_paused && (world->healed || sim_draw(world, 8) == 0)) {
+        if (link->server_paused && (world->healed || sim_draw(world, world->net->options.pause_turns) == 0)) {
             link->stream->ops->resume(link->stream);
             moved = true;
         }

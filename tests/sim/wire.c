@@ -84,9 +84,8 @@ static void segment_show(const struct sim_segment *s)
 static void seen_show(const struct sim_net *net, const struct sim_seen *seen)
 {
     static const char *const fates[] = {
-        [SIM_GOES] = "",           [SIM_LOST] = "lost",       [SIM_TWICE] = "twice",   [SIM_ALTERED] = "altered",
-        [SIM_CUT] = "cut",         [SIM_TOO_BIG] = "too big", [SIM_APART] = "apart",   [SIM_NOBODY] = "for nobody",
-        [SIM_FULL] = "queue full", [SIM_FORGED] = "forged"};
+        [SIM_GOES] = "", [SIM_LOST] = "lost",       [SIM_TWICE] = "twice", [SIM_ALTERED] = "altered",
+        [SIM_CUT] = "cut", [SIM_TOO_BIG] = "too big", [SIM_APART] = "apart", [SIM_FORGED] = "forged"};
     uint8_t whole[10000] = {0};
     struct sim_segment segment;
 
@@ -106,13 +105,14 @@ void sim_net_report(const struct sim_world *world, uint32_t frames)
     const struct sim_net_options *o = &net->options;
     uint64_t first = net->seen_count - TR_MIN(net->seen_count, TR_MIN(frames, (uint32_t)SIM_SEEN));
 
-    printf("  %u hosts, %u talkers of %llu bytes, MTU %u and %u, delay %llu us and %llu, of 1000 frames lost %u, twice %u, "
-           "altered %u, cut %u%s%s%s%s%s\n",
+    printf("  %u hosts, %u talkers of %llu bytes, MTU %u and %u, delay %llu us and %llu, of 1000 frames "
+           "lost %u, twice %u, altered %u, cut %u%s%s%s%s%s\n",
            o->hosts, o->talkers, (unsigned long long)o->talk_bytes, o->lcore.mtu_bytes, o->host.mtu_bytes,
            (unsigned long long)(o->delay_ns / TR_US), (unsigned long long)(o->jitter_ns / TR_US), o->loss, o->repeat,
            o->alter, o->cut, o->partition ? ", partitions" : "", o->path_mtu ? ", the path shrinks" : "",
            o->starve ? ", few buffers" : "", o->attacked ? ", attacked" : "", o->reboots ? ", hosts reboot" : "");
-    printf("  %llu connections, %llu frames, %llu of them lost, %llu forged; %llu times no buffer; %llu ghosts of cookies\n",
+    printf("  %llu connections, %llu frames, %llu of them lost, %llu forged; %llu times no buffer; "
+           "%llu ghosts of cookies\n",
            (unsigned long long)net->links_made, (unsigned long long)net->seen_count, (unsigned long long)net->lost,
            (unsigned long long)net->forged, (unsigned long long)net->no_frames, (unsigned long long)net->ghosts);
     for (uint64_t i = first; i < net->seen_count; i++)
@@ -228,7 +228,8 @@ static bool is_silent(struct sim_net *net, const struct sim_segment *segment)
     return link && link->silent;
 }
 
-static enum sim_fated fate_of(struct sim_end *from, const uint8_t *data, uint32_t bytes, const struct sim_segment *segment)
+static enum sim_fated fate_of(struct sim_end *from, const uint8_t *data, uint32_t bytes,
+                              const struct sim_segment *segment)
 {
     struct sim_world *world = from->world;
     struct sim_net *net = world->net;

@@ -240,7 +240,7 @@ static void drain_begin(struct sim_world *world)
     for (uint32_t i = 0; i < world->options.lcores; i++) {
         world->lcores[i]->draining = true;
         tr_http_drain(world->lcores[i]->http, world->now);
-        tr_owner_drain(world->lcores[i]->owner);
+        tr_owner_drain(world->lcores[i]->owner, false);
         tr_mesh_wake(world->mesh, i);
     }
 }
@@ -301,6 +301,24 @@ static bool run_until(struct sim_world *world, bool (*done)(const struct sim_wor
     return true;
 }
 
+static bool unrest_fail(struct sim_world *world)
+{
+    uint32_t sending = 0, unsent = 0, sent = 0;
+
+    if (sim_clients_done(world))
+        return sim_fail(world, "it did not come to rest: lcores are busy, or asleep with work");
+    for (uint32_t i = 0; i < world->options.clients; i++)
+        sending += world->clients[i].state == SIM_SENDING;
+    for (uint32_t i = 0; i < SIM_TRACES; i++)
+        for (uint32_t number = 0; number < world->traces[i].spans; number++) {
+            unsent += world->traces[i].fate[number] == SIM_UNSENT;
+            sent += world->traces[i].fate[number] == SIM_SENT;
+        }
+    return sim_fail(world, "it did not come to rest: %u clients wait for answers, "
+                    "%u spans are not sent, %u not answered",
+                    sending, unsent, sent);
+}
+
 bool sim_finish(struct sim_world *world)
 {
     world->healed = true;
@@ -310,9 +328,7 @@ bool sim_finish(struct sim_world *world)
     if (!sim_outboxes_read(world, true) || !all_holds(world))
         return false;
     if (!at_rest(world))
-        return sim_fail(world, "it did not come to rest: %s",
-                        sim_clients_done(world) ? "lcores are busy, or asleep with work"
-                                                : "clients wait for answers");
+        return unrest_fail(world);
     if (!sim_rest_holds(world) || !world->net)
         return !world->failure;
     sim_net_end(world);

@@ -21,6 +21,7 @@
 #define SIM_BODY_SPANS  32
 #define SIM_CONFIGS     7
 #define SIM_EPOCHS      512
+#define SIM_PATIENCE_NS (60 * TR_S) // of a client on a network: the server may have gone and its RST been lost
 
 struct sim_world;
 struct sim_net;
@@ -55,6 +56,7 @@ struct sim_client {
     uint32_t lcore;
     enum sim_client_state state;
     uint64_t not_before; // retry, or the next request
+    uint64_t asked_ns;
     struct tr_stream stream;
     bool opening, paused, blocked;   // the port's: opened() is due, input() is stopped, send() was short
     bool server_closes, server_ends; // what the lcore asked of the stream: close, abort
