@@ -54,10 +54,12 @@ static void report(bool good, uint32_t frames)
 }
 
 // A panic, a sanitizer's finding and a seed that does not end name the seed, too.
+static const char *fate = "it died";
+
 static void died(void)
 {
-    printf("seed %llu: FAILED after %llu steps: it died or hangs at %.6f s\n", (unsigned long long)world.options.seed,
-           (unsigned long long)world.steps, (double)world.now / 1e9);
+    printf("seed %llu: FAILED after %llu steps: %s at %.6f s\n", (unsigned long long)world.options.seed,
+           (unsigned long long)world.steps, fate, (double)world.now / 1e9);
     if (world.net)
         sim_net_report(&world, FRAMES);
     fflush(stdout);
@@ -66,6 +68,8 @@ static void died(void)
 static void aborted(int number)
 {
     signal(number, SIG_DFL);
+    if (number == SIGALRM)
+        fate = "it hangs";
     died();
     if (number == SIGALRM)
         _exit(1);
