@@ -192,6 +192,16 @@ bool sim_end_has(const struct sim_end *end, const struct sim_link *link, bool cl
     return false;
 }
 
+static bool way_is_busy(const struct sim_way *way)
+{
+    return way->left || way->received < way->sent;
+}
+
+bool sim_link_is_busy(const struct sim_link *link)
+{
+    return way_is_busy(&link->up) || way_is_busy(&link->down);
+}
+
 uint64_t sim_way_in_order(struct sim_way *way)
 {
     while (way->in_order < way->arrived_room && way->arrived[way->in_order])

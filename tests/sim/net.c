@@ -221,6 +221,17 @@ static bool end_is_empty(const struct sim_end *end)
            tr_stack_deadline(end->stack) == TR_NEVER;
 }
 
+bool sim_net_is_done(const struct sim_world *world)
+{
+    for (uint32_t i = 0; i < SIM_LINKS; i++) {
+        const struct sim_link *link = &world->net->links[i];
+
+        if (link->talks && link->conn && link->stream && !link->silent && sim_link_is_busy(link))
+            return false;
+    }
+    return true;
+}
+
 bool sim_net_is_empty(const struct sim_world *world)
 {
     for (uint32_t i = 0; i < SIM_ENDS_MAX; i++)

@@ -192,6 +192,8 @@ bool sim_link_came(struct sim_world *world, struct sim_link *link, struct sim_wa
                    size_t bytes);
 // How many bytes have come to the receiver's stack without a hole.
 uint64_t sim_way_in_order(struct sim_way *way);
+// Is there anything that was not sent, or has not come?
+bool sim_link_is_busy(const struct sim_link *link);
 // Does an end's TCP have this connection?
 bool sim_end_has(const struct sim_end *end, const struct sim_link *link, bool client);
 void sim_link_vanish(struct sim_world *world, struct sim_link *link);

@@ -187,7 +187,7 @@ static void server_end_holds(struct sim_world *world, const struct sim_link *lin
     if (reason == TR_CLOSE_RESET && link->conn && !link->silent && sim_end_has(host, link, true))
         sim_fail(world, "connection %llu was reset, its client has not done it", number);
     if (reason == TR_CLOSE_TIMEOUT && world->healed && world->now > world->healed_ns + HEALED_NS && !link->silent &&
-        (link->up.received < link->up.sent || link->down.received < link->down.sent))
+        sim_link_is_busy(link))
         sim_fail(world, "connection %llu stood still: up %llu of %llu bytes, down %llu of %llu", number,
                  (unsigned long long)link->up.received, (unsigned long long)link->up.sent,
                  (unsigned long long)link->down.received, (unsigned long long)link->down.sent);

@@ -250,7 +250,7 @@ static bool at_rest(const struct sim_world *world)
     for (uint32_t i = 0; i < world->options.lcores; i++)
         if (!tr_lcore_drained(world->lcores[i]))
             return false;
-    return sim_clients_done(world);
+    return sim_clients_done(world) && (!world->net || sim_net_is_done(world));
 }
 
 // Nobody has anything to do now: on to the next deadline. Returns false when there is none, ever.
@@ -306,7 +306,8 @@ static bool unrest_fail(struct sim_world *world)
     uint32_t sending = 0, unsent = 0, sent = 0;
 
     if (sim_clients_done(world))
-        return sim_fail(world, "it did not come to rest: lcores are busy, or asleep with work");
+        return sim_fail(world, "it did not come to rest: lcores are busy, or asleep with work%s",
+                        world->net && !sim_net_is_done(world) ? ", or talkers stand still" : "");
     for (uint32_t i = 0; i < world->options.clients; i++)
         sending += world->clients[i].state == SIM_SENDING;
     for (uint32_t i = 0; i < SIM_TRACES; i++)

@@ -186,6 +186,8 @@ bool sim_net_step_all(struct sim_world *world);
 uint64_t sim_net_deadline(const struct sim_world *world);
 // From here on every connection is closed.
 void sim_net_end(struct sim_world *world);
+// Have the talkers whose both ends are there said all?
+bool sim_net_is_done(const struct sim_world *world);
 bool sim_net_is_empty(const struct sim_world *world);
 bool sim_net_holds(struct sim_world *world);
 bool sim_net_rest_holds(struct sim_world *world);
