@@ -197,7 +197,8 @@ static void dpdk_poll(struct wires *wires, bool idle)
 
     dpdk->now = clock_ns(CLOCK_MONOTONIC);
     for (int burst = 0; burst < 4 && receive(dpdk) == TR_DPDK_BURST; burst++)
-        ;
+        if (burst == 3)
+            tr_stack_frames_wait(dpdk->stack);
     if (dpdk->now >= dpdk->timeouts_at)
         timeouts(dpdk);
     tr_stack_poll(dpdk->stack, dpdk->now);

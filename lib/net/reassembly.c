@@ -342,6 +342,34 @@ void tr_reassembly_consume(struct tr_chunks *chunks, struct tr_reassembly *r, ui
     r->recent_count = kept;
 }
 
+uint32_t tr_reassembly_cut(struct tr_chunks *chunks, struct tr_reassembly *r, uint32_t seq)
+{
+    uint32_t before = 0, cut = 0, kept = 0, n;
+
+    for (n = r->first; n && tr_seq_lt(chunk_at(chunks, n)->seq, seq); n = chunk_at(chunks, n)->next)
+        before = n;
+    while (n) {
+        uint32_t next = chunk_at(chunks, n)->next;
+
+        cut += chunk_at(chunks, n)->bytes;
+        r->chunks--;
+        chunk_return(chunks, n);
+        n = next;
+    }
+    if (before)
+        chunk_at(chunks, before)->next = 0;
+    else
+        r->first = 0;
+    r->last = before;
+    r->bytes -= cut;
+    for (uint32_t i = 0; i < r->recent_count; i++)
+        if (tr_seq_leq(r->recent[i].end, seq))
+            r->recent[kept++] = r->recent[i];
+    r->recent_count = kept;
+    r->forgotten = r->forgotten && before;
+    return cut;
+}
+
 void tr_reassembly_clear(struct tr_chunks *chunks, struct tr_reassembly *r)
 {
     while (r->first) {

@@ -51,6 +51,8 @@ const uint8_t *tr_reassembly_peek(const struct tr_chunks *chunks, const struct t
                                   uint32_t *bytes);
 // Everything before `seq` is done with.
 void tr_reassembly_consume(struct tr_chunks *chunks, struct tr_reassembly *reassembly, uint32_t seq);
+// Everything from `seq` on goes; a chunk begins there, or nothing of it is here. Returns how many bytes.
+uint32_t tr_reassembly_cut(struct tr_chunks *chunks, struct tr_reassembly *reassembly, uint32_t seq);
 void tr_reassembly_clear(struct tr_chunks *chunks, struct tr_reassembly *reassembly);
 
 // The ranges above `next` (what comes in order next), for SACK: the one touched last first. Returns how many.

@@ -43,6 +43,7 @@ static void lists_init(struct tr_tcp *tcp)
     TAILQ_INIT(&tcp->delayed);
     TAILQ_INIT(&tcp->ended);
     TAILQ_INIT(&tcp->resolving);
+    TAILQ_INIT(&tcp->holding);
     TAILQ_INIT(&tcp->waiting);
     for (uint32_t i = tcp->conns_max; i; i--) {
         tcp->conns[i - 1].next_free = tcp->conns_free;
@@ -296,14 +297,29 @@ static size_t due_poll(struct tr_tcp *tcp)
     return done;
 }
 
+// Not while frames wait, but not never.
+static bool timers_are_due(struct tr_tcp *tcp, uint64_t now)
+{
+    if (tcp->frames_wait) {
+        tcp->frames_wait = false;
+        if (!tcp->held_ns)
+            tcp->held_ns = now;
+        if (now - tcp->held_ns < TR_TCP_TIMERS_HELD_NS)
+            return false;
+    }
+    tcp->held_ns = 0;
+    return true;
+}
+
 size_t tr_tcp_poll(struct tr_stack *stack, uint64_t now)
 {
     struct tr_tcp *tcp = stack->tcp;
-    size_t done;
+    size_t done = 0;
 
     tcp->frames_left = stack->options.output_frames;
     tcp->starved = false;
-    done = timers_poll(tcp, now);
+    if (timers_are_due(tcp, now))
+        done = timers_poll(tcp, now);
     done += delayed_poll(tcp, now);
     done += due_poll(tcp);
     done += tr_tcp_waits_poll(tcp);

@@ -66,8 +66,9 @@ void tr_tcp_end(struct tr_tcp *tcp, struct tr_tcp_conn *conn, enum tr_conn_end e
         TAILQ_REMOVE(&tcp->due, conn, due_link);
     tr_wheel_cancel(tcp->wheel, &conn->timer);
     tr_reassembly_clear(tcp->chunks, &conn->reassembly);
+    tr_tcp_holding_end(tcp, conn);
     tr_tuple_table_remove(&tcp->table, conn->hash, conn->number);
-    conn->is &= ~(uint32_t)(TR_IS_DELAYED | TR_IS_RESOLVING | TR_IS_IN_DUE | TR_IS_HOLDING);
+    conn->is &= ~(uint32_t)(TR_IS_DELAYED | TR_IS_RESOLVING | TR_IS_IN_DUE);
     conn->due = 0;
     conn->state = TR_TCP_DEAD;
     conn->end = (uint8_t)end;

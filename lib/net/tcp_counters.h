@@ -37,6 +37,8 @@
     X(drop_syn, COUNTER, "tcp_drops_total", "reason=\"syn\"", TR_TCP_DROPS_)                                 \
     X(drop_ack, COUNTER, "tcp_drops_total", "reason=\"ack\"", TR_TCP_DROPS_)                                 \
     X(drop_no_ack, COUNTER, "tcp_drops_total", "reason=\"no_ack\"", TR_TCP_DROPS_)                           \
+    X(evicted, COUNTER, "tcp_reassembly_evicted_total", "",                                                  \
+      "Times that a connection without progress lost what it held out of order, to make room for another.") \
     X(drop_no_room, COUNTER, "tcp_drops_total", "reason=\"pool_full\"", TR_TCP_DROPS_)                       \
     X(drop_after_fin, COUNTER, "tcp_drops_total", "reason=\"after_fin\"", TR_TCP_DROPS_)                     \
     X(drop_after_close, COUNTER, "tcp_drops_total", "reason=\"after_close\"", TR_TCP_DROPS_)                 \

@@ -49,6 +49,7 @@
 #define TR_TCP_PROBE_LEAST_NS  (10 * TR_MS)    // of a tail-loss probe
 #define TR_TCP_REORDER_NS      (4 * TR_MS)     // what is behind a hole may be late, not lost: so long at least
 #define TR_TCP_PEER_DELAY_NS   (70 * TR_MS)    // how long a peer may hold back the ACK of a single segment: Linux 40, and its ticks
+#define TR_TCP_TIMERS_HELD_NS  (20 * TR_MS)    // while frames wait, timers wait with them, so long
 #define TR_TCP_SYN_NS          (1 * TR_S)      // RFC 6298 2.1
 #define TR_TCP_SYN_GIVE_UP_NS  (180 * TR_S)    // RFC 9293 3.8.3: three minutes at least
 #define TR_TCP_HALF_TRIES      5               // SYN-ACKs sent again: given up after a minute
@@ -180,6 +181,7 @@ struct tr_tcp_conn {
     struct tr_sack_block duplicate;
     struct tr_scoreboard scoreboard;
     struct tr_reassembly reassembly;
+    TAILQ_ENTRY(tr_tcp_conn) holding_link;
     uint64_t retransmitted; // segments
     uint64_t hash;
     uint32_t number;
@@ -237,10 +239,13 @@ struct tr_tcp {
     uint8_t rcv_scale;
     bool refusing;
     bool starved; // a frame was not to be had in this poll
+    bool frames_wait; // as tr_stack_frames_wait() said
+    uint64_t held_ns; // since when frames wait and timers with them, 0: they don't
     uint32_t frames_left; // of this poll
     struct tr_wheel *wheel;
     struct tr_chunks *chunks;
     struct tr_tcp_conns due, delayed, ended, resolving;
+    struct tr_tcp_conns holding; // who has chunks; who made no progress for the longest first
     TAILQ_HEAD(, tr_tcp_wait) waiting;
     uint64_t starved_ns; // when to try again
     uint64_t cookie_ns;  // the last one was sent; 0: never
@@ -292,6 +297,8 @@ void tr_tcp_text_input(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struc
 void tr_tcp_receive_next(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment);
 // Payload and FIN of a segment that touches the window.
 void tr_tcp_receive(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment);
+// It has chunks no more.
+void tr_tcp_holding_end(struct tr_tcp *tcp, struct tr_tcp_conn *conn);
 // Hand up what waits, as much as a turn may. Returns false: there is more.
 bool tr_tcp_hand_up(struct tr_tcp *tcp, struct tr_tcp_conn *conn);
 

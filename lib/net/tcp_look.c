@@ -42,6 +42,11 @@ uint64_t tr_stack_reassembly_used(const struct tr_stack *stack)
     return tr_chunks_used(stack->tcp->chunks);
 }
 
+void tr_stack_frames_wait(struct tr_stack *stack)
+{
+    stack->tcp->frames_wait = true;
+}
+
 void tr_stack_refuse(struct tr_stack *stack)
 {
     stack->tcp->refusing = true;
@@ -101,7 +106,7 @@ void tr_tcp_check(const struct tr_stack *stack)
 {
     const struct tr_tcp *tcp = stack->tcp;
     const struct tr_tcp_conn *conn;
-    uint64_t live = 0, ended = 0, due = 0, delayed = 0, resolving = 0, chunks = 0;
+    uint64_t live = 0, ended = 0, due = 0, delayed = 0, resolving = 0, holding = 0, chunks = 0;
 
     for (uint32_t i = 0; i < tcp->conns_max; i++) {
         conn = &tcp->conns[i];
@@ -112,6 +117,7 @@ void tr_tcp_check(const struct tr_stack *stack)
         due += (conn->is & TR_IS_IN_DUE) != 0;
         delayed += (conn->is & TR_IS_DELAYED) != 0;
         resolving += (conn->is & TR_IS_RESOLVING) != 0;
+        holding += (conn->is & TR_IS_HOLDING) != 0;
         chunks += conn->reassembly.chunks;
     }
     for (conn = TAILQ_FIRST(&tcp->ended); conn; conn = TAILQ_NEXT(conn, due_link), ended++)
@@ -121,6 +127,9 @@ void tr_tcp_check(const struct tr_stack *stack)
     tr_assert(due == list_length(&tcp->due, TR_IS_IN_DUE));
     tr_assert(delayed == list_length(&tcp->delayed, TR_IS_DELAYED));
     tr_assert(resolving == list_length(&tcp->resolving, TR_IS_RESOLVING));
+    TAILQ_FOREACH(conn, &tcp->holding, holding_link)
+        holding--;
+    tr_assert(holding == 0);
     tr_assert(chunks * TR_CHUNK_BYTES == tr_chunks_used(tcp->chunks));
     waits_check(tcp);
 }

@@ -99,25 +99,84 @@ static void up_from_frame(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const st
     }
 }
 
-// A connection may hold as much as is still free, so that one that hoards leaves room for others.
+void tr_tcp_holding_end(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
+{
+    if (!(conn->is & TR_IS_HOLDING))
+        return;
+    conn->is &= ~(uint32_t)TR_IS_HOLDING;
+    TAILQ_REMOVE(&tcp->holding, conn, holding_link);
+}
+
+// It has chunks, and has just begun to or made progress.
+static void holding_renew(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
+{
+    tr_tcp_holding_end(tcp, conn);
+    conn->is |= TR_IS_HOLDING;
+    TAILQ_INSERT_TAIL(&tcp->holding, conn, holding_link);
+}
+
+// Give back what was handed up.
+static void consumed(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
+{
+    tr_reassembly_consume(tcp->chunks, &conn->reassembly, conn->rcv_user);
+    if (conn->reassembly.first)
+        holding_renew(tcp, conn);
+    else
+        tr_tcp_holding_end(tcp, conn);
+}
+
+// A connection may hold half of the pool.
 static uint32_t chunks_max(const struct tr_tcp *tcp)
 {
-    return (uint32_t)((tr_chunks_total(tcp->chunks) - tr_chunks_used(tcp->chunks)) / TR_CHUNK_BYTES);
+    return TR_MAX((uint32_t)(tr_chunks_total(tcp->chunks) / TR_CHUNK_BYTES / 2), 1u);
+}
+
+#define EVICT_LOOKS 8 // at those who have nothing to give: all they hold is in order
+#define EVICT_MOST  4 // for one segment
+
+// Who has made no progress for the longest loses what lies behind its hole; its peer has been told that it is here, but must
+// be ready to send it again (RFC 2018 8). So those who send only what comes later, and never what comes next, make room for
+// the others. What is in order is acknowledged, and stays. Returns false: there is none before `conn` itself.
+static bool evict(struct tr_tcp *tcp, const struct tr_tcp_conn *conn)
+{
+    struct tr_tcp_conn *other = TAILQ_FIRST(&tcp->holding);
+
+    for (unsigned looks = 0; other && other != conn && looks < EVICT_LOOKS; looks++) {
+        if (tr_reassembly_cut(tcp->chunks, &other->reassembly, other->rcv_next)) {
+            tr_tcp_counted(tcp, evicted);
+            if (!other->reassembly.first)
+                tr_tcp_holding_end(tcp, other);
+            return true;
+        }
+        other = TAILQ_NEXT(other, holding_link);
+    }
+    return false;
+}
+
+static void room_make(struct tr_tcp *tcp, const struct tr_tcp_conn *conn, uint32_t bytes)
+{
+    uint64_t wanted = bytes + 2 * TR_CHUNK_BYTES;
+
+    for (unsigned i = 0; i < EVICT_MOST; i++)
+        if (tr_chunks_total(tcp->chunks) - tr_chunks_used(tcp->chunks) >= wanted || !evict(tcp, conn))
+            return;
 }
 
 static void hold(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_segment *segment, const struct text *text)
 {
-    uint32_t bytes;
+    uint32_t bytes, next = conn->rcv_next;
 
+    room_make(tcp, conn, text->bytes);
     if (!tr_reassembly_insert(tcp->chunks, &conn->reassembly, text->seq, &segment->data, text->offset, text->bytes,
                               chunks_max(tcp)))
         tr_tcp_counted(tcp, drop_no_room);
     if (!conn->reassembly.first)
         return;
-    conn->is |= TR_IS_HOLDING;
     // What lies in order is taken: it is ours to keep from here on. A peek may tell of one chunk of several.
     while (tr_reassembly_peek(tcp->chunks, &conn->reassembly, conn->rcv_next, &bytes) && bytes)
         conn->rcv_next += bytes;
+    if (!(conn->is & TR_IS_HOLDING) || conn->rcv_next != next)
+        holding_renew(tcp, conn);
 }
 
 bool tr_tcp_hand_up(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
@@ -138,9 +197,7 @@ bool tr_tcp_hand_up(struct tr_tcp *tcp, struct tr_tcp_conn *conn)
         up(tcp, conn, data, bytes);
         if (conn->state == TR_TCP_DEAD)
             return true;
-        tr_reassembly_consume(tcp->chunks, &conn->reassembly, conn->rcv_user);
-        if (!conn->reassembly.first)
-            conn->is &= ~(uint32_t)TR_IS_HOLDING;
+        consumed(tcp, conn);
     }
     eof_up(tcp, conn);
     if (conn->state == TR_TCP_DEAD)
@@ -200,9 +257,7 @@ static void receive_hard(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const str
             tr_tcp_counted(tcp, out_of_order);
         hold(tcp, conn, segment, text);
     } else if (conn->is & TR_IS_HOLDING) {
-        tr_reassembly_consume(tcp->chunks, &conn->reassembly, conn->rcv_user);
-        if (!conn->reassembly.first)
-            conn->is &= ~(uint32_t)TR_IS_HOLDING;
+        consumed(tcp, conn);
     }
     if (conn->is & TR_IS_HOLDING && !(conn->is & TR_IS_PAUSED) && !tr_tcp_hand_up(tcp, conn))
         tr_tcp_want(conn, TR_DUE_INPUT);

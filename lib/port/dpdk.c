@@ -32,25 +32,28 @@ static size_t receive(struct tr_dpdk *dpdk, uint64_t now, size_t budget)
 {
     struct rte_mbuf *mbufs[TR_DPDK_BURST];
     size_t frames = 0, bytes = 0;
+    bool more = false;
     uint32_t count;
 
     for (unsigned i = 0; i < BURSTS_A_TURN && bytes < budget; i++) {
         count = tr_dpdk_queue_receive(&dpdk->queue, mbufs);
         frames += count;
         bytes += give_to_stack(dpdk, mbufs, tr_dpdk_handoff(dpdk, mbufs, count), now);
-        if (count < TR_DPDK_BURST)
+        more = count == TR_DPDK_BURST;
+        if (!more)
             break;
     }
     tr_dpdk_handoff_wake(dpdk);
-    if (dpdk->port->lcores == 1)
-        return frames;
-    for (unsigned i = 0; i < BURSTS_A_TURN && bytes < budget; i++) {
+    for (unsigned i = 0; i < BURSTS_A_TURN && bytes < budget && dpdk->port->lcores > 1; i++) {
         count = tr_dpdk_handoff_take(dpdk, mbufs);
         frames += count;
         bytes += give_to_stack(dpdk, mbufs, count, now);
         if (count < TR_DPDK_BURST)
             break;
+        more = more || i + 1 == BURSTS_A_TURN;
     }
+    if (more)
+        tr_stack_frames_wait(dpdk->stack);
     return frames;
 }
 

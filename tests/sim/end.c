@@ -62,7 +62,7 @@ static struct sums sums_of(const struct sim_end *end)
 {
     const struct tr_net_counters *net = tr_stack_net_counters(end->stack);
     const struct tr_tcp_counters *tcp = tr_stack_tcp_counters(end->stack);
-    struct sums s = {drops_sum(&tr_net_counter_rows, net), tcp->segments_in, drops_sum(&tr_tcp_counter_rows, tcp),
+    struct sums s = {drops_sum(&tr_net_counter_rows, net), tcp->segments_in, drops_sum(&tr_tcp_counter_rows, tcp) + tcp->evicted,
                      tcp->bytes_in, 0};
     struct tr_conn_row rows[64];
     size_t count = tr_stack_connections(end->stack, rows, TR_NELEMS(rows));

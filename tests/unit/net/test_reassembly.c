@@ -178,12 +178,31 @@ static void consume(struct stream *s, uint32_t to)
         s->many = false;
 }
 
+// What lies behind the first hole goes.
+static void cut_off(struct stream *s)
+{
+    uint32_t hole = run_end(s, s->done), had = s->bytes, kept = 0;
+
+    for (uint32_t at = hole; at < STREAM_BYTES; at++) {
+        s->bytes -= s->here[at];
+        s->here[at] = false;
+    }
+    for (uint32_t i = 0; i < s->touched_count; i++)
+        if (s->touched[i] < hole)
+            s->touched[kept++] = s->touched[i];
+    s->touched_count = kept;
+    s->many = s->many && s->bytes;
+    assert_int_equal(tr_reassembly_cut(s->chunks, &s->r, s->isn + hole), had - s->bytes);
+}
+
 static void step(struct stream *s, uint32_t window, uint32_t segment_most, uint32_t chunks_max)
 {
     uint32_t most = TR_MIN(window, STREAM_BYTES - s->done), from, bytes;
 
     if (random_below(&s->random, 6) == 0) {
         consume(s, s->done + random_below(&s->random, run_end(s, s->done) - s->done + 1));
+    } else if (random_below(&s->random, 50) == 0) {
+        cut_off(s);
     } else if (random_below(&s->random, 60) == 0) { // as if bytes had come past the pool
         consume(s, s->done + random_below(&s->random, TR_MIN(most, 100u) + 1));
     } else {

@@ -270,6 +270,31 @@ static void silence_behind_a_hole_is_a_loss(void **state)
     wire_close(wire);
 }
 
+// The lcore was away for longer than a probe waits: ACKs may lie in frames that were not given yet.
+static void timers_wait_for_frames_that_wait(void **state)
+{
+    struct plan plan = {.from = 0, .acks = true};
+    struct wire *wire = wire_with(&plan, NULL);
+    struct tr_stack *stack = wire->ends[0].stack;
+    struct wire_conn *conn = wire_connected(wire);
+    struct tr_tcp_counters *counters = wire_counters(wire, 0);
+
+    wire_send(conn, 1000);
+    tr_stack_poll(stack, wire->now);
+    wire->now += 300 * TR_MS;
+    tr_stack_frames_wait(stack);
+    tr_stack_poll(stack, wire->now);
+    wire->now += 15 * TR_MS;
+    tr_stack_frames_wait(stack);
+    tr_stack_poll(stack, wire->now);
+    assert_int_equal(counters->retransmits_probe + counters->timeouts, 0);
+    wire->now += 15 * TR_MS; // not for ever
+    tr_stack_frames_wait(stack);
+    tr_stack_poll(stack, wire->now);
+    assert_int_equal(counters->retransmits_probe + counters->timeouts, 1);
+    wire_close(wire);
+}
+
 // The host behind an address is replaced: its announcement tells where it is, and it resets what it does not know.
 static void a_next_hop_that_moved_is_found_again(void **state)
 {
@@ -301,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_path_that_swallows_large_segments_is_found_out),
         cmocka_unit_test(what_is_lost_again_costs_no_timeout),
         cmocka_unit_test(silence_behind_a_hole_is_a_loss),
+        cmocka_unit_test(timers_wait_for_frames_that_wait),
         cmocka_unit_test(a_next_hop_that_moved_is_found_again),
         cmocka_unit_test(one_direction_at_a_thousandth_loss_is_quick),
     };
