@@ -168,8 +168,12 @@ static void hold(struct tr_tcp *tcp, struct tr_tcp_conn *conn, const struct tr_s
 
     room_make(tcp, conn, text->bytes);
     if (!tr_reassembly_insert(tcp->chunks, &conn->reassembly, text->seq, &segment->data, text->offset, text->bytes,
-                              chunks_max(tcp)))
-        tr_tcp_counted(tcp, drop_no_room);
+                              chunks_max(tcp))) {
+        if (tr_chunks_used(tcp->chunks) == tr_chunks_total(tcp->chunks) || conn->reassembly.chunks >= chunks_max(tcp))
+            tr_tcp_counted(tcp, drop_no_room);
+        else
+            tr_tcp_counted(tcp, drop_duplicate);
+    }
     if (!conn->reassembly.first)
         return;
     // What lies in order is taken: it is ours to keep from here on. A peek may tell of one chunk of several.
