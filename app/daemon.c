@@ -209,7 +209,7 @@ static bool lcores_drained(struct tr_daemon *daemon)
 #define FINISH_NS (TR_S / 2)
 #define POLL_NS   (10 * TR_MS)
 
-static void drain_lcores(struct tr_daemon *daemon, uint64_t deadline)
+static void drain_lcores(struct tr_daemon *daemon, const struct tr_config *config, uint64_t deadline)
 {
     struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t finish = tr_clock_ns() + FINISH_NS;
@@ -227,7 +227,8 @@ static void drain_lcores(struct tr_daemon *daemon, uint64_t deadline)
         nanosleep(&pause, NULL);
     tr_mesh_stop(daemon->mesh);
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
-        tr_owner_drain(daemon->lcores[i].lcore->owner);
+        tr_owner_drain(daemon->lcores[i].lcore->owner,
+                       config->tail_sampling.drop_pending_traces_on_shutdown);
     tr_mesh_resume(daemon->mesh);
     while (tr_clock_ns() < deadline && !lcores_drained(daemon))
         nanosleep(&pause, NULL);
@@ -247,7 +248,7 @@ void tr_daemon_stop(struct tr_daemon *daemon)
     tr_log(TR_LOG_INFO, "daemon.draining", "timeout_s=%llu",
            (unsigned long long)(config->drain_timeout_ns / TR_S));
     tr_store_relaxed(&daemon->draining, true);
-    drain_lcores(daemon, deadline);
+    drain_lcores(daemon, config, deadline);
     for (size_t i = 0; i < daemon->backends_count; i++)
         tr_backend_drain(daemon->backends[i], deadline);
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++)

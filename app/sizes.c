@@ -5,6 +5,7 @@
 //   outbox    outbox_size, or an eighth of the journal
 //   body      at most an eighth of the journal, so that there is always room for several
 //   traces    one for each KiB of journal, or num_traces if that is more
+//   verdicts  as many as traces, at least 65,536, or decision_cache if that is more
 //   refs      one for each 256 bytes of journal: no span that makes sense is smaller
 #include "config.h"
 
@@ -95,7 +96,7 @@ static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes
 
 int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error)
 {
-    uint64_t traces;
+    uint64_t traces, remembered;
     int rc;
 
     memset(sizes, 0, sizeof(*sizes));
@@ -109,7 +110,10 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
     traces = TR_MAX(sizes->journal_bytes / 1024, config->tail_sampling.num_traces / sizes->lcores);
     sizes->traces_max = (uint32_t)TR_MIN(traces, 1ull << 28);
     sizes->refs_max = (uint32_t)TR_MIN(TR_MAX(sizes->journal_bytes / 256, traces), 1ull << 30);
-    sizes->verdicts_max = power_of_two_above(TR_MAX(sizes->traces_max, 65536u));
+    remembered = config->tail_sampling.decision_cache.sampled_cache_size +
+                 config->tail_sampling.decision_cache.non_sampled_cache_size;
+    remembered = TR_MAX(remembered / sizes->lcores, (uint64_t)sizes->traces_max);
+    sizes->verdicts_max = power_of_two_above(TR_MIN(TR_MAX(remembered, 65536u), 1ull << 30));
     sizes->contexts = power_of_two_above(TR_MAX(sizes->journal_bytes / 1024, 16384u));
     return 0;
 }

@@ -64,6 +64,7 @@ static void epoch_mark(struct tr_lcore *lcore, uint32_t origin, uint32_t epoch)
         return;
     tr_owner_epoch_set(lcore->owner, least);
     tr_owner_wait_set(lcore->owner, to->policies->wait_ns, to->policies->wait_min_ns);
+    tr_owner_wait_root_set(lcore->owner, to->policies->wait_root_ns);
 }
 
 // Take class 1 messages of one origin, in order. Returns how many were taken.

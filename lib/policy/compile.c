@@ -68,6 +68,7 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     whole->predicates.lcores = lcores;
     whole->set.wait_ns = options->decision_wait_ns;
     whole->set.wait_min_ns = options->decision_wait_min_ns;
+    whole->set.wait_root_ns = options->decision_wait_after_root_ns;
     whole->first_match = options->sample_on_first_match;
     if (previous)
         tr_predicates_carry(&whole->predicates, &((const struct tr_policy_set_whole *)previous)->predicates);

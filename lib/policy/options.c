@@ -142,9 +142,23 @@ static const struct tr_option policy_rows[] = {
 };
 TABLE(policy, "policies", struct tr_policy_options);
 
+static const struct tr_option decision_cache_rows[] = {
+    TR_OPTION_UINT(struct tr_decision_cache_options, sampled_cache_size, "sampled_cache_size", "0", 0, 1ull << 31, 0,
+                   "Decisions to keep a trace that are remembered, at least."),
+    TR_OPTION_UINT(struct tr_decision_cache_options, non_sampled_cache_size, "non_sampled_cache_size", "0", 0, 1ull << 31,
+                   0, "Decisions to drop a trace that are remembered, at least."),
+};
+TABLE(decision_cache, "decision_cache", struct tr_decision_cache_options);
+
+// span-ingest is refused by its name.
+static const char *const strategies[] = {"trace-complete", NULL};
+
 static const struct tr_option tail_sampling_rows[] = {
     TR_OPTION_DURATION(struct tr_tail_sampling_options, decision_wait_ns, "decision_wait", "30s", TR_MS, 24 * 3600 * TR_S,
                        TR_LIVE, "From a trace's first span to its decision."),
+    TR_OPTION_DURATION(struct tr_tail_sampling_options, decision_wait_after_root_ns, "decision_wait_after_root_received",
+                       "0", 0, 24 * 3600 * TR_S, TR_LIVE,
+                       "From a trace's root to its decision, if that is sooner; 0: the root changes nothing."),
     TR_OPTION_DURATION(struct tr_tail_sampling_options, decision_wait_min_ns, "decision_wait_min", "0", 0,
                        24 * 3600 * TR_S, TR_LIVE,
                        "How early a full journal may force a decision; 0: a second, or decision_wait if that is less."),
@@ -154,6 +168,17 @@ static const struct tr_option tail_sampling_rows[] = {
                    TR_LIVE, "Accepted for the Collector's sake."),
     TR_OPTION_UINT(struct tr_tail_sampling_options, maximum_trace_size_bytes, "maximum_trace_size_bytes", "0", 0, 0, 0,
                    "A trace that grows larger is decided at once; 0: no bound."),
+    TR_OPTION_STRUCT(struct tr_tail_sampling_options, decision_cache, "decision_cache", &decision_cache_table, 0,
+                     "How many decisions are remembered for late spans; never fewer than traces can be held."),
+    TR_OPTION_BOOL(struct tr_tail_sampling_options, block_on_overflow, "block_on_overflow", "false", TR_LIVE,
+                   "A full store refuses new requests and decides nothing before decision_wait, as decision_wait_min "
+                   "equal to it does."),
+    TR_OPTION_BOOL(struct tr_tail_sampling_options, drop_pending_traces_on_shutdown, "drop_pending_traces_on_shutdown",
+                   "false", TR_LIVE, "At shutdown give up the traces that have not waited for their time, counted."),
+    TR_OPTION_ENUM(struct tr_tail_sampling_options, sampling_strategy, "sampling_strategy", "trace-complete", strategies,
+                   TR_LIVE, "Whole traces are decided; there is no other strategy here."),
+    TR_OPTION_UINT(struct tr_tail_sampling_options, num_shards, "num_shards", "1", 0, 256, TR_LIVE,
+                   "Accepted for the Collector's sake: lcores.count is what it does."),
     TR_OPTION_BOOL(struct tr_tail_sampling_options, sample_on_first_match, "sample_on_first_match", "false", TR_LIVE,
                    "Ask no further policy once one keeps the trace; all are asked otherwise, so that each counts."),
     TR_OPTION_LIST(struct tr_tail_sampling_options, policies, "policies", &policy_table, 1, TR_POLICIES_MAX, TR_LIVE,
@@ -164,8 +189,11 @@ static int tail_sampling_check(void *options, const char *path, struct tr_error 
 {
     struct tr_tail_sampling_options *o = options;
 
+    if (o->block_on_overflow && o->decision_wait_min_ns && o->decision_wait_min_ns < o->decision_wait_ns)
+        return tr_error_set(error, EINVAL, "%s.block_on_overflow: contradicts a decision_wait_min below decision_wait",
+                            path);
     if (!o->decision_wait_min_ns)
-        o->decision_wait_min_ns = TR_MIN(TR_S, o->decision_wait_ns);
+        o->decision_wait_min_ns = o->block_on_overflow ? o->decision_wait_ns : TR_MIN(TR_S, o->decision_wait_ns);
     if (o->decision_wait_min_ns > o->decision_wait_ns)
         return tr_error_set(error, EINVAL, "%s.decision_wait_min: is above decision_wait", path);
     return 0;

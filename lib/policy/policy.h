@@ -14,13 +14,23 @@
 // The `tail_sampling` block, as tr_tail_sampling_options fills it (rows in policy_options.c).
 struct tr_policy_options; // one policy: name, type, and a pointer to the block of each type
 
+struct tr_decision_cache_options {
+    uint64_t sampled_cache_size, non_sampled_cache_size; // decisions to be remembered, at least
+};
+
 struct tr_tail_sampling_options {
     uint64_t decision_wait_ns;
+    uint64_t decision_wait_after_root_ns;
     uint64_t decision_wait_min_ns; // ours: how early the journal may force a decision
     uint64_t num_traces;           // 0: auto, from the journal's size
     uint64_t expected_new_traces_per_sec; // accepted for compatibility
     uint64_t maximum_trace_size_bytes;
+    struct tr_decision_cache_options decision_cache;
     bool sample_on_first_match;
+    bool drop_pending_traces_on_shutdown;
+    bool block_on_overflow;
+    int sampling_strategy; // accepted for compatibility: trace-complete
+    uint64_t num_shards;   // accepted for compatibility
     struct tr_list policies;       // of struct tr_policy_options
 };
 extern const struct tr_option_table tr_tail_sampling_option_table;
@@ -35,6 +45,7 @@ struct tr_policy_set {
     uint32_t policies;
     uint64_t wait_ns;
     uint64_t wait_min_ns;
+    uint64_t wait_root_ns; // from a trace's root; 0: no matter
 };
 
 struct tr_policy_counters {

@@ -209,6 +209,11 @@ void tr_owner_wait_set(struct tr_owner *owner, uint64_t wait_ns, uint64_t wait_m
     owner->wait = nearest;
 }
 
+void tr_owner_wait_root_set(struct tr_owner *owner, uint64_t wait_ns)
+{
+    owner->wait_root_ns = wait_ns;
+}
+
 void tr_owner_epoch_set(struct tr_owner *owner, uint32_t epoch)
 {
     owner->epoch = epoch;
@@ -222,9 +227,10 @@ uint32_t tr_owner_epoch_oldest(const struct tr_owner *owner)
     return owner->epoch_oldest;
 }
 
-void tr_owner_drain(struct tr_owner *owner)
+void tr_owner_drain(struct tr_owner *owner, bool discard)
 {
     owner->draining = true;
+    owner->discarding = discard;
 }
 
 bool tr_owner_find_held(const struct tr_owner *owner, const uint8_t id[16], struct tr_trace *trace)
@@ -245,7 +251,8 @@ bool tr_owner_find_waiting(const struct tr_owner *owner, const uint8_t id[16],
 
     if (!number)
         return false;
-    waiting->due_ns = entry->first_ns + owner->waits[entry->wait].wait_ns;
+    waiting->due_ns = entry->on == TR_ENTRY_ON_ROOTED ? owner->rooted[entry->reason].due_ns
+                                                      : entry->first_ns + owner->waits[entry->wait].wait_ns;
     waiting->holders = entry->origins;
     waiting->pending = entry->on == TR_ENTRY_ON_PARKED;
     return true;

@@ -112,6 +112,9 @@ uint64_t tr_owner_bytes(const struct tr_owner_options *options);
 // decision_wait changed live: for traces that begin from now on. decision_wait_min holds for all at once.
 void tr_owner_wait_set(struct tr_owner *owner, uint64_t wait_ns, uint64_t wait_min_ns);
 
+// decision_wait_after_root_received: how long a trace waits from its root on, if that ends sooner; 0: no matter.
+void tr_owner_wait_root_set(struct tr_owner *owner, uint64_t wait_ns);
+
 // The epoch under which new traces begin (the lcore calls it once every origin's EPOCH mark is in). Epochs
 // count up, and fewer than 256 may be live (control allows far fewer).
 void tr_owner_epoch_set(struct tr_owner *owner, uint32_t epoch);
@@ -144,8 +147,9 @@ uint32_t tr_owner_settle(struct tr_owner *owner, uint64_t now, uint64_t wall_ns,
 // When to poll again: 0 at once, TR_NEVER with nothing due ever (PENDING traces wait for tr_owner_settle).
 uint64_t tr_owner_deadline(const struct tr_owner *owner);
 
-// Drain: from now on decide all that is held, whatever its age.
-void tr_owner_drain(struct tr_owner *owner);
+// Drain: from now on decide all that is held, whatever its age; or, to `discard`, give up what has not waited for its
+// time.
+void tr_owner_drain(struct tr_owner *owner, bool discard);
 
 // Give up what is held, undecided (the drain has timed out); at most `budget` traces. Returns how many.
 uint32_t tr_owner_evict(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget);

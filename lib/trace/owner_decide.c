@@ -7,6 +7,8 @@ struct tr_entry_list *tr_owner_list_of(struct tr_owner *owner, const struct tr_e
     switch (entry->on) {
     case TR_ENTRY_ON_WAIT:
         return &owner->waits[entry->wait].list;
+    case TR_ENTRY_ON_ROOTED:
+        return &owner->rooted[entry->reason].list;
     case TR_ENTRY_ON_LARGE:
         return &owner->large;
     case TR_ENTRY_ON_PARKED:
@@ -32,7 +34,7 @@ void tr_owner_move(struct tr_owner *owner, uint32_t number, enum tr_entry_on on)
 uint32_t tr_owner_oldest(const struct tr_owner *owner)
 {
     uint32_t oldest = 0;
-    uint64_t first_ns = 0;
+    uint64_t first_ns = 0, due_ns;
 
     for (uint32_t i = 0; i < TR_WAITS_MAX; i++) {
         uint32_t number = owner->waits[i].list.first;
@@ -42,7 +44,8 @@ uint32_t tr_owner_oldest(const struct tr_owner *owner)
             first_ns = tr_table_entry(&owner->table, number)->first_ns;
         }
     }
-    return oldest;
+    // Those whose root has come are decided soon by themselves.
+    return oldest ? oldest : tr_owner_rooted_front(owner, &due_ns);
 }
 
 void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct tr_trace *trace)
@@ -184,11 +187,16 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     if (entry->on == TR_ENTRY_ON_WAIT)
         scout_advance(owner, &owner->waits[entry->wait]);
     tr_owner_spend(turn, 1);
+    if (tr_unlikely(owner->discarding) && !waited && reason == TR_WHEN_SHUTDOWN) {
+        tr_owner_conclude(owner, number, TR_VERDICT_EVICTED, TR_POLICY_NONE, TR_WHEN_SHUTDOWN, turn);
+        turn->decided++;
+        return;
+    }
     tr_owner_trace_view(owner, number, &trace);
     switch (owner->decider.decide(owner->decider.context, &trace, &policy)) {
     case TR_ANSWER_PENDING:
-        entry->reason = (uint8_t)reason;
         tr_owner_move(owner, number, TR_ENTRY_ON_PARKED);
+        entry->reason = (uint8_t)reason; // not before: it may have been its bucket
         return;
     case TR_ANSWER_KEEP:
         tr_owner_conclude(owner, number, TR_VERDICT_KEEP, policy, waited ? TR_WHEN_WAIT : reason, turn);
@@ -206,6 +214,14 @@ static uint32_t pressed_next(const struct tr_owner *owner, uint64_t now)
     const struct tr_entry *entry = tr_table_entry(&owner->table, number);
 
     return number && now - entry->first_ns >= tr_owner_wait_min(owner, entry) ? number : 0;
+}
+
+static uint32_t rooted_next(const struct tr_owner *owner, uint64_t now)
+{
+    uint64_t due_ns;
+    uint32_t number = tr_owner_rooted_front(owner, &due_ns);
+
+    return number && now >= due_ns ? number : 0;
 }
 
 static uint32_t waited_next(const struct tr_owner *owner, uint64_t now)
@@ -241,6 +257,10 @@ static uint32_t due_next(struct tr_owner *owner, enum tr_when *reason, struct tr
         return number;
     *reason = TR_WHEN_TABLE;
     number = pressed_next(owner, turn->now);
+    if (number)
+        return number;
+    *reason = TR_WHEN_WAIT;
+    number = rooted_next(owner, turn->now);
     if (number)
         return number;
     *reason = TR_WHEN_SHUTDOWN;
@@ -302,7 +322,7 @@ bool tr_owner_busy(const struct tr_owner *owner)
 uint64_t tr_owner_deadline(const struct tr_owner *owner)
 {
     uint32_t oldest = tr_owner_oldest(owner);
-    uint64_t deadline = TR_NEVER;
+    uint64_t deadline = TR_NEVER, due_ns;
 
     if (owner->emission.entry || owner->large.first || owner->settle_left || (owner->draining && oldest))
         return 0;
@@ -313,6 +333,8 @@ uint64_t tr_owner_deadline(const struct tr_owner *owner)
 
         deadline = TR_MIN(deadline, entry->first_ns + tr_owner_wait_min(owner, entry));
     }
+    if (tr_owner_rooted_front(owner, &due_ns))
+        deadline = TR_MIN(deadline, due_ns);
     for (uint32_t i = 0; i < TR_WAITS_MAX; i++) {
         const struct tr_wait *wait = &owner->waits[i];
 

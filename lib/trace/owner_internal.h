@@ -24,6 +24,14 @@ struct tr_wait {
     uint32_t scout_turn;
 };
 
+// Traces whose root has come wait a time of their own from there. They stand in buckets by when they are due, sorted, so
+// that no entry needs room for that time: one is decided at most a 32nd of the time late.
+#define TR_ROOTED_BUCKETS 64 // power of two
+struct tr_rooted {
+    uint64_t due_ns;
+    struct tr_entry_list list;
+};
+
 struct tr_tail_request {
     uint64_t position;
     bool wanted;
@@ -55,6 +63,9 @@ struct tr_owner {
     struct tr_wait waits[TR_WAITS_MAX];
     uint32_t wait; // that new traces begin under
     uint64_t wait_min_ns;
+    uint64_t wait_root_ns; // 0: a root changes nothing
+    struct tr_rooted rooted[TR_ROOTED_BUCKETS];
+    uint32_t rooted_first, rooted_next; // buckets in use, modulo
     struct tr_entry_list large;
     struct tr_entry_list parked;
     uint32_t settle_left; // parked traces, from the first, to be asked about again
@@ -70,6 +81,7 @@ struct tr_owner {
     uint32_t refs_low;
     uint32_t chunks_low;
     bool draining;
+    bool discarding; // and giving up what has not waited
 
     uint64_t asking; // bit n: origins[n].now.wanted
     struct tr_origin origins[TR_LCORES_MAX];
@@ -111,6 +123,12 @@ void tr_owner_move(struct tr_owner *owner, uint32_t number, enum tr_entry_on on)
 uint32_t tr_owner_oldest(const struct tr_owner *owner);
 
 void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct tr_trace *trace);
+
+// The root of a trace has come (owner_rooted.c).
+void tr_owner_root_seen(struct tr_owner *owner, uint32_t number, uint64_t now);
+
+// The first trace of the first bucket, and when that is due. Returns 0: none.
+uint32_t tr_owner_rooted_front(const struct tr_owner *owner, uint64_t *due_ns);
 
 // Write the verdict down, count it, and give the trace up but for what its emission needs.
 void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,

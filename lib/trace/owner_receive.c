@@ -128,8 +128,10 @@ static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct t
         tr_fifo_push(&from->fifo, &owner->chunks, summary->position, number, table->generations[number]);
     }
     if (tr_unlikely(entry->spans >= owner->trace_spans_max || entry->bytes >= owner->trace_bytes_max) &&
-        entry->on == TR_ENTRY_ON_WAIT)
+        (entry->on == TR_ENTRY_ON_WAIT || entry->on == TR_ENTRY_ON_ROOTED))
         tr_owner_move(owner, number, TR_ENTRY_ON_LARGE);
+    if (owner->wait_root_ns && summary->flags & TR_SPAN_ROOT)
+        tr_owner_root_seen(owner, number, now);
     tr_count(&owner->counters.held, 1);
     return true;
 }

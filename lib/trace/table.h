@@ -17,6 +17,7 @@
 enum tr_entry_on {
     TR_ENTRY_ON_NONE,
     TR_ENTRY_ON_WAIT,   // the FIFO of its wait
+    TR_ENTRY_ON_ROOTED, // its root has come: the list of its bucket
     TR_ENTRY_ON_LARGE,  // grew too large: decided at the next poll
     TR_ENTRY_ON_PARKED, // the decider said PENDING
 };
@@ -42,7 +43,7 @@ struct tr_entry {
     uint32_t blocks[TR_ENTRY_BLOCKS]; // the first of them; the last of these links to those beyond
     uint8_t wait;                     // index of its wait
     uint8_t on;                       // enum tr_entry_on
-    uint8_t reason;                   // enum tr_when; parked: why it was to be decided
+    uint8_t reason;                   // parked: enum tr_when, why it was to be decided; rooted: its bucket
 };
 _Static_assert(sizeof(struct tr_entry) == 128, "two cache lines");
 

@@ -240,7 +240,7 @@ static void drain_begin(struct sim_world *world)
     for (uint32_t i = 0; i < world->options.lcores; i++) {
         world->lcores[i]->draining = true;
         tr_http_drain(world->lcores[i]->http, world->now);
-        tr_owner_drain(world->lcores[i]->owner);
+        tr_owner_drain(world->lcores[i]->owner, false);
         tr_mesh_wake(world->mesh, i);
     }
 }

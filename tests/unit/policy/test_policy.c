@@ -414,6 +414,16 @@ static void a_new_config_tests_the_predicates_of_the_one_before(void **state)
     tr_policy_set_free(first);
 }
 
+static void block_on_overflow_decides_nothing_early(void **state)
+{
+    assert_int_equal(compile("- {name: x, type: always_sample}\ndecision_wait: 8s\n", NULL, 1), 0);
+    assert_int_equal(set->wait_min_ns, TR_S);
+    tr_policy_set_free(set);
+    assert_int_equal(compile("- {name: x, type: always_sample}\ndecision_wait: 8s\nblock_on_overflow: true\n", NULL, 1),
+                     0);
+    assert_int_equal(set->wait_min_ns, 8 * TR_S);
+}
+
 static void what_is_wrong_is_named_with_its_path(void **state)
 {
     static const struct {
@@ -443,6 +453,12 @@ static void what_is_wrong_is_named_with_its_path(void **state)
         {"- {name: x, type: always_sample}\n- {name: x, type: trace_flags}\n",
          "policies[1].name: x is the name of policies[0] too"},
         {"- {name: \"\", type: always_sample}\n", "policies[0].name: must not be empty"},
+        {"- {name: x, type: always_sample}\nsampling_strategy: span-ingest\n", "sampling_strategy"},
+        {"- {name: x, type: always_sample}\nnum_shards: 257\n", "num_shards: 257 is above 256"},
+        {"- {name: x, type: always_sample}\nblock_on_overflow: true\ndecision_wait_min: 1s\n",
+         "block_on_overflow: contradicts"},
+        {"- {name: x, type: always_sample}\ndecision_cache: {sampled_cache_size: -1}\n", "sampled_cache_size"},
+        {"- {name: x, type: always_sample}\ndrop_pending_traces_on_shutdown: maybe\n", "drop_pending_traces"},
         {"- {name: x, type: always_sample}\nsample_on_first_match: 3\n", "sample_on_first_match"},
         {POLICY("x", "string_attribute", "key: k, values: [a, 'b(?=c)'], enabled_regex_matching: true"),
          "policies[0].string_attribute.values[1]: position 1: look-around"},
@@ -527,6 +543,7 @@ int main(void)
         TEST(probabilistic_with_a_salt),
         TEST(policies_count_what_each_did),
         TEST(a_new_config_tests_the_predicates_of_the_one_before),
+        TEST(block_on_overflow_decides_nothing_early),
         TEST(what_is_wrong_is_named_with_its_path),
         TEST(conditions_beyond_the_first_word_work_too),
         TEST(more_conditions_than_bits_are_refused),

@@ -376,13 +376,91 @@ static void epochs_live_as_long_as_their_traces(void **state)
     assert_int_equal(bench_verdict(b, "k1")->epoch, 1);
 }
 
+static void root_receive(struct bench *b, const char *name)
+{
+    union tr_message m = bench_span(b, 0, name);
+
+    m.summary.flags = TR_SPAN_ROOT;
+    assert_true(bench_offer(b, 0, &m));
+}
+
+// decision_wait is 10 s; 3.2 s from the root on, by at most a 32nd more.
+static void a_root_shortens_the_wait(void **state)
+{
+    struct bench *b = *state;
+
+    tr_owner_wait_root_set(b->owner, 3200 * TR_MS);
+    bench_receive(b, 0, "k1");
+    bench_pass(b, TR_S);
+    bench_receive(b, 0, "k2"); // whose root never comes
+    root_receive(b, "k1");
+    bench_pass(b, 3199 * TR_MS);
+    bench_poll(b);
+    assert_true(bench_holds(b, "k1"));
+    assert_in_range(tr_owner_deadline(b->owner), b->now, b->now + 101 * TR_MS);
+    bench_pass(b, 101 * TR_MS);
+    bench_poll(b);
+    assert_false(bench_holds(b, "k1"));
+    assert_int_equal(bench_verdict(b, "k1")->when, TR_WHEN_WAIT);
+    assert_true(bench_holds(b, "k2"));
+    // It never makes it longer.
+    bench_pass(b, 6500 * TR_MS);
+    root_receive(b, "k2");
+    bench_pass(b, 200 * TR_MS);
+    bench_poll(b);
+    assert_false(bench_holds(b, "k2"));
+}
+
+static void roots_come_in_any_order_and_all_are_decided(void **state)
+{
+    struct bench *b = *state;
+    char name[16];
+
+    tr_owner_wait_root_set(b->owner, TR_S);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof(name), "d%d", i);
+        root_receive(b, name);
+        bench_pass(b, (uint64_t)(i % 7) * 20 * TR_MS);
+        bench_poll(b);
+        assert_true(b->counters->traces_held < 32);
+    }
+    root_receive(b, "p1");
+    bench_pass(b, 2 * TR_S);
+    bench_poll(b);
+    assert_int_equal(b->counters->traces_dropped, 200);
+    assert_true(bench_holds(b, "p1")); // parked
+    b->pending_settles = true;
+    tr_owner_settle(b->owner, b->now, b->wall, 100);
+    assert_false(bench_holds(b, "p1"));
+    root_receive(b, "d-last");
+    tr_owner_drain(b->owner, false);
+    bench_poll(b);
+    assert_int_equal(b->counters->held, 0);
+}
+
+static void drain_gives_up_what_has_not_waited_if_told_to(void **state)
+{
+    struct bench *b = *state;
+
+    bench_receive(b, 0, "k1");
+    bench_pass(b, 10 * TR_S);
+    bench_receive(b, 0, "k2");
+    tr_owner_drain(b->owner, true);
+    bench_poll(b);
+    assert_int_equal(bench_verdict(b, "k1")->verdict, TR_VERDICT_KEEP); // its time had come
+    assert_int_equal(bench_verdict(b, "k2")->verdict, TR_VERDICT_EVICTED);
+    assert_int_equal(b->counters->evicted, 1);
+    assert_int_equal(b->counters->early_shutdown, 0);
+    assert_int_equal(b->counters->held, 0);
+}
+
 static void drain_decides_at_once(void **state)
 {
     struct bench *b = *state;
 
     bench_receive(b, 0, "k1");
     bench_receive(b, 0, "p1");
-    tr_owner_drain(b->owner);
+    tr_owner_drain(b->owner, false);
     assert_int_equal(tr_owner_deadline(b->owner), 0);
     bench_poll(b);
     assert_int_equal(bench_emits(b, 0), 1);
@@ -420,6 +498,9 @@ int main(void)
         TEST(a_new_wait_holds_for_new_traces),
         TEST(epochs_live_as_long_as_their_traces),
         TEST(drain_decides_at_once),
+        TEST(a_root_shortens_the_wait),
+        TEST(roots_come_in_any_order_and_all_are_decided),
+        TEST(drain_gives_up_what_has_not_waited_if_told_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -469,7 +469,7 @@ static void step(struct model *m)
 
 static void drain(struct model *m)
 {
-    tr_owner_drain(m->b->owner);
+    tr_owner_drain(m->b->owner, false);
     m->draining = true;
     for (int turn = 0; turn < 100000; turn++) {
         uint32_t left = 0;
