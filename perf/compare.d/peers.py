@@ -31,6 +31,13 @@ BALANCER_MODULES = {
 AWS_NAMES = "github.com/aws/aws-sdk-go-v2/service/servicediscovery"
 BALANCER_REPLACES = [f"{AWS_NAMES} => {AWS_NAMES} v1.39.27"]
 
+# One more, that writes what it keeps to files: tests/differential/collector/regenerate.
+ORACLE_MODULES = {
+    "receivers": MODULES["receivers"],
+    "processors": [CONTRIB + "/processor/tailsamplingprocessor"],
+    "exporters": [CONTRIB + "/exporter/fileexporter"],
+}
+
 
 class Missing(Exception):
     """A peer can't be had; says why."""
@@ -128,6 +135,11 @@ def collector(build, name="collector", modules=None, replaces=()):
     os.replace(os.path.join(source, name), binary)
     stamp_write(binary, want)
     return binary
+
+
+def oracle(build):
+    """The path of a Collector that writes what its tail sampler keeps to files."""
+    return collector(build, "collector-oracle", ORACLE_MODULES)
 
 
 def balancer(build):
