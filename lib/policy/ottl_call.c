@@ -28,7 +28,7 @@ static bool literal_good(char letter, const struct tr_ottl_value *value, const s
     case 'S':
         return value->type == TR_OTTL_STRING;
     case 't':
-        return value->type <= TR_OTTL_BYTES;
+        return value->type <= TR_OTTL_BYTES || value->type == TR_OTTL_LIST;
     case 'n':
         return value->type == TR_OTTL_INT;
     case 'T':

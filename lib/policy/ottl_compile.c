@@ -271,6 +271,24 @@ static int constant_answer(struct tr_ottl_compiler *compiler, const struct tr_ot
 
 static int condition_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl_node *node, enum known *known);
 
+// Compile for its errors alone what makes no difference.
+static int conditions_check(struct tr_ottl_compiler *compiler, const struct tr_ottl_node *node)
+{
+    uint32_t codes = compiler->program->codes_count;
+    unsigned stack = compiler->stack;
+    enum known known;
+    int rc = 0;
+
+    if (node->type == TR_OTTL_NODE_CONSTANT || node->type == TR_OTTL_NODE_COMPARE)
+        return 0; // of literals, which were read
+    for (int child = node->first; rc == 0 && child >= 0; child = compiler->tree.nodes[child].next) {
+        rc = condition_emit(compiler, &compiler->tree.nodes[child], &known);
+        compiler->program->codes_count = codes;
+        compiler->stack = stack;
+    }
+    return rc;
+}
+
 static int joined_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl_node *node, enum known *known)
 {
     const bool both = node->type == TR_OTTL_NODE_AND;
@@ -283,8 +301,11 @@ static int joined_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl_n
     for (int child = node->first; rc == 0 && child >= 0; child = compiler->tree.nodes[child].next) {
         enum known one;
 
-        if (constant_answer(compiler, &compiler->tree.nodes[child]) >= 0)
-            continue; // makes no difference, else the whole would be constant
+        if (constant_answer(compiler, &compiler->tree.nodes[child]) >= 0) {
+            // It makes no difference, else the whole would be constant.
+            rc = conditions_check(compiler, &compiler->tree.nodes[child]);
+            continue;
+        }
         // Each jump goes to the next one, whose answer is the same.
         if (!first) {
             jump = program->codes_count;
@@ -309,6 +330,9 @@ static int condition_emit(struct tr_ottl_compiler *compiler, const struct tr_ott
     if (answer == -EINVAL)
         return answer;
     if (answer >= 0) {
+        rc = conditions_check(compiler, node);
+        if (rc < 0)
+            return rc;
         *known = answer ? KNOWN_YES : KNOWN_NO;
         value = tr_ottl_bool(answer);
         return tr_ottl_emit(compiler, TR_OTTL_OP_CONSTANT, 0, tr_ottl_constant_add(compiler, &value), 1);

@@ -249,10 +249,7 @@ bool tr_ottl_to_string(struct tr_ottl_run *run, const struct tr_ottl_value *valu
         return isfinite(value->number) && text_make(run, text, tr_ottl_double_format(text, value->number), out);
     case TR_OTTL_BYTES:
         return hex_make(run, value, out);
-    case TR_OTTL_SLICE:
-    case TR_OTTL_MAP:
-        return tr_ottl_json_make(run, value, out);
     default:
-        return false;
+        return tr_ottl_json_make(run, value, out);
     }
 }

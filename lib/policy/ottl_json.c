@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Maps and arrays as JSON, as the Collector's converters see them: keys sorted, of equal ones the last, bytes in
-// base64, and what HTML would trip over escaped.
+// What is neither a string nor a number as JSON, as the Collector's converters see them: keys sorted, of equal ones the last, bytes in
+// base64, what HTML would trip over escaped; ids, times and the rest as they happen to come out there.
 #include <math.h>
+#include <time.h>
 
 #include "base/pb.h"
 #include "otlp/value.h"
@@ -110,6 +111,58 @@ static bool slice_put(struct tr_ottl_run *run, const struct tr_ottl_value *slice
     return good && put(run, "]", 1);
 }
 
+static bool items_put(struct tr_ottl_run *run, const struct tr_ottl_value *list)
+{
+    int64_t count = list->type == TR_OTTL_LIST ? list->length : tr_ottl_count(list);
+    bool good = put(run, "[", 1);
+
+    for (int64_t i = 0; good && i < count; i++) {
+        struct tr_ottl_value item;
+
+        if (list->type == TR_OTTL_LIST)
+            item = list->items[i];
+        else if (!tr_ottl_item(list, i, &item))
+            return false;
+        good = (i == 0 || put(run, ",", 1)) && value_put(run, &item, 1);
+    }
+    return good && put(run, "]", 1);
+}
+
+// An id is an array of bytes to the Collector's JSON.
+static bool id_put(struct tr_ottl_run *run, const struct tr_ottl_value *id)
+{
+    bool good = true;
+    char text[8];
+
+    for (uint32_t i = 0; good && i < id->length; i++)
+        good = put(run, text, (size_t)snprintf(text, sizeof(text), "%c%u", i ? ',' : '[', id->bytes[i]));
+    return good && put(run, "]", 1);
+}
+
+// As RFC 3339 has it, with as many digits behind the point as it takes.
+static bool time_put(struct tr_ottl_run *run, const struct tr_ottl_value *value)
+{
+    const tr_int128 second = 1000000000;
+    tr_int128 whole = value->time / second - (value->time % second < 0);
+    uint32_t ns = (uint32_t)(value->time - whole * second);
+    char text[64];
+    struct tm tm;
+    time_t at;
+    int n;
+
+    if (whole < -62167219200 || whole > 253402300799) // of the years 0 to 9999
+        return false;
+    at = (time_t)whole;
+    gmtime_r(&at, &tm);
+    n = snprintf(text, sizeof(text), "\"%04d-%02d-%02dT%02d:%02d:%02d.%09u", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                 tm.tm_hour, tm.tm_min, tm.tm_sec, ns);
+    while (text[n - 1] == '0' && ns)
+        n--;
+    if (!ns)
+        n -= 10; // the point too
+    return put(run, text, (size_t)n) && put(run, "Z\"", 2);
+}
+
 // Returns how many, -1: too many, or malformed.
 static int members_read(const struct tr_ottl_value *map, struct tr_key_value *members)
 {
@@ -185,8 +238,16 @@ static bool value_put(struct tr_ottl_run *run, const struct tr_ottl_value *value
         return slice_put(run, value, depth);
     case TR_OTTL_MAP:
         return map_put(run, value, depth);
-    default:
-        return false;
+    case TR_OTTL_LIST:
+    case TR_OTTL_SPLIT:
+        return items_put(run, value);
+    case TR_OTTL_TRACE_ID:
+    case TR_OTTL_SPAN_ID:
+        return id_put(run, value);
+    case TR_OTTL_TIME:
+        return time_put(run, value);
+    default: // to the Collector's JSON these have nothing to show
+        return put(run, "{}", 2);
     }
 }
 

@@ -68,7 +68,7 @@ static int context_take(struct tr_ottl_compiler *compiler, const struct tr_ottl_
     if ((*field)->next < 0 || (*field)->first >= 0)
         return 0;
     if (named(*field, "otelcol"))
-        return tr_ottl_refuse(compiler, *field, "otelcol: nothing is known of the request here");
+        return tr_ottl_refuse(compiler, *field, "asks for the request, of which nothing is known here");
     for (size_t i = 0; i < TR_NELEMS(names); i++)
         if (named(*field, names[i].name) && (event || names[i].context != TR_OTTL_PATH_EVENT)) {
             *context = names[i].context;

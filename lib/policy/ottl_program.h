@@ -151,7 +151,7 @@ bool tr_ottl_negate(const struct tr_ottl_value *a, struct tr_ottl_value *out);
 
 // Convert. Returns false: an error. *out is nil where the value is.
 bool tr_ottl_to_string(struct tr_ottl_run *run, const struct tr_ottl_value *value, struct tr_ottl_value *out);
-// A MAP or SLICE as JSON.
+// A value as JSON.
 bool tr_ottl_json_make(struct tr_ottl_run *run, const struct tr_ottl_value *value, struct tr_ottl_value *out);
 // The digits of a finite double as JSON has them. Returns the characters; there must be room for 64.
 size_t tr_ottl_double_format(char *out, double number);

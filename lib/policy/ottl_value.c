@@ -95,8 +95,10 @@ static bool composites(const struct tr_ottl_value *a, const struct tr_ottl_value
         equal = false;
     else if (a->type == TR_OTTL_LIST)
         equal = lists_equal(a, b);
+    else if (a->type == TR_OTTL_STATUS)
+        equal = true; // there is one
     else
-        equal = a->type != TR_OTTL_STATUS && a->type != TR_OTTL_SPLIT && a->length == b->length &&
+        equal = a->type != TR_OTTL_SPLIT && a->field == b->field && a->length == b->length &&
                 (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
     return how == TR_OTTL_EQ ? equal : how == TR_OTTL_NE && !equal;
 }

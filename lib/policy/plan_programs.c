@@ -4,29 +4,39 @@
 #include "policy/policy_set.h"
 #include "policy/predicate_ottl.h"
 
+static uint32_t keys_count(const struct tr_predicate *predicate)
+{
+    uint32_t count = 0;
+
+    if (!predicate || predicate->type != &tr_predicate_type_ottl)
+        return 0;
+    while (tr_predicate_ottl_key(predicate, count))
+        count++;
+    return count;
+}
+
 int tr_policy_programs_make(struct tr_policy_set_whole *whole)
 {
     struct tr_walk_plan *plan = &whole->set.plan;
-    uint32_t slots = 0, keys;
+    size_t slots = 0;
 
+    for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++)
+        slots += keys_count(whole->predicates.rows[i].predicate);
     whole->programs = calloc(TR_PREDICATES_MAX, sizeof(*whole->programs));
-    whole->slots = calloc((size_t)TR_PREDICATES_MAX * TR_WALK_SLOTS_MAX, sizeof(*whole->slots));
+    whole->slots = calloc(slots + 1, sizeof(*whole->slots));
     if (!whole->programs || !whole->slots)
         return -ENOMEM;
+    slots = 0;
     for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
         const struct tr_predicate *predicate = whole->predicates.rows[i].predicate;
         struct tr_walk_program *program = &whole->programs[plan->programs_count];
 
         if (!predicate || predicate->type != &tr_predicate_type_ottl)
             continue;
-        for (keys = 0; tr_predicate_ottl_key(predicate, keys); keys++)
-            ;
-        if (slots + keys > TR_PREDICATES_MAX * TR_WALK_SLOTS_MAX)
-            return -E2BIG;
         tr_predicate_ottl_program(predicate, program);
         program->predicate = i;
         program->slots = whole->slots + slots;
-        slots += keys;
+        slots += keys_count(predicate);
         plan->programs_count++;
     }
     plan->programs = whole->programs;

@@ -24,7 +24,7 @@ struct tr_policy_set_whole {
 
 // Make the set's plan from its predicates. Returns 0; -EINVAL: patterns that can't be compiled together; -ENOMEM.
 int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, struct tr_error *error);
-// The plan's programs, without their slots. Returns 0, -ENOMEM, -E2BIG.
+// The plan's programs, without their slots. Returns 0, -ENOMEM.
 int tr_policy_programs_make(struct tr_policy_set_whole *whole);
 
 // Give the keys of one place that programs look at their slots: spans first. `keys` has room for TR_WALK_SLOTS_MAX more.

@@ -112,7 +112,7 @@ static void condition_try(char *text, bool event, const char *golden, size_t gol
 {
     bool refused = golden_bytes == 7 && memcmp(golden, "refused", 7) == 0;
     struct tr_error error;
-    struct tr_policy_set *set = set_compile(text, event, "ignore", &error);
+    struct tr_policy_set *set = set_compile(text, event, "propagate", &error);
 
     outcome->conditions++;
     outcome->refused_there += refused;

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// OTTL conditions over spans: a text up to the first zero byte, then a span. Any text is compiled or refused with a
+// position; what compiles runs on any span that the walk takes, and says what was promised where none of its keys is
+// there.
+#include "fuzz.h"
+
+#include "base/pb.h"
+#include "otlp/walk.h"
+#include "policy/ottl.h"
+
+static struct tr_walk_notes notes;
+
+// One key of each name: the walk's table has no two alike.
+static uint32_t keys_watch(const struct tr_ottl *program, struct tr_walk_key *watched, uint16_t *slots)
+{
+    uint32_t count, span = 0;
+    const struct tr_ottl_key *keys = tr_ottl_keys(program, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        slots[i] = (uint16_t)i; // of a resource or a scope: never there
+        if (keys[i].place == TR_OTTL_KEY_SPAN)
+            watched[span++] =
+                (struct tr_walk_key){.name = keys[i].name, .bytes = keys[i].bytes, .note = i + 1};
+    }
+    return span;
+}
+
+static bool run(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *taken,
+                const uint16_t *slots)
+{
+    const struct tr_ottl *program = argument;
+    enum tr_ottl_answer answer;
+    uint32_t bytes = 0;
+    const uint8_t *event = span->event ? tr_pb_length(span->event, span->end, &bytes) : (const uint8_t *)"";
+    uint64_t any = 0;
+
+    answer = tr_ottl_run(program, span, taken, slots, event, bytes);
+    tr_assert(answer <= TR_OTTL_ERROR);
+    tr_assert(answer == tr_ottl_run(program, span, taken, slots, event, bytes));
+    for (uint32_t i = 0; i < TR_WALK_SLOT_WORDS; i++)
+        any |= taken->have[i];
+    tr_assert(any || tr_ottl_absent(program) == TR_OTTL_RUN || tr_ottl_absent(program) == answer);
+    return answer == TR_OTTL_YES;
+}
+
+static void span_walk(const struct tr_ottl *program, const uint8_t *span, uint32_t bytes)
+{
+    static const struct tr_context context; // nothing in the resource and the scope
+    struct tr_walk_key keys[TR_OTTL_KEYS_MAX];
+    uint16_t slots[TR_OTTL_KEYS_MAX];
+    struct tr_walk_program runs = {.run = run, .argument = program, .slots = slots, .absent = TR_WALK_ABSENT_RUN};
+    struct tr_walk_plan plan = {
+        .words = 1, .programs = &runs, .programs_count = 1, .slot_words = 1, .span_slot_words = 1};
+    struct tr_walk_span walked;
+    struct tr_bits bits = {{0}};
+
+    plan.span = (struct tr_walk_keys){.keys = keys, .count = keys_watch(program, keys, slots)};
+    tr_assert(tr_walk_keys_build(&plan.span) == 0);
+    tr_walk_resource(&plan, 0, &context, span, &notes, &bits);
+    tr_walk_span(&plan, 0, span, bytes, &notes, &walked, &bits);
+    tr_walk_keys_free(&plan.span);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    const uint8_t *zero = memchr(data, 0, bytes);
+    size_t length = zero ? (size_t)(zero - data) : bytes;
+    char *text = malloc(length + 1);
+
+    memcpy(text, data, length);
+    text[length] = 0;
+    for (int context = TR_OTTL_SPAN; context <= TR_OTTL_SPAN_EVENT; context++) {
+        struct tr_error error = {""};
+        struct tr_ottl *program;
+
+        if (tr_ottl_compile(text, context, 1, &program, &error) < 0) {
+            tr_assert(error.text[0]);
+            continue;
+        }
+        if (zero)
+            span_walk(program, zero + 1, (uint32_t)(bytes - length - 1));
+        tr_ottl_free(program);
+    }
+    free(text);
+    return 0;
+}
