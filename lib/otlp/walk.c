@@ -136,23 +136,21 @@ static void attributes_walk(const struct tr_walk_plan *plan, const struct tr_wal
     }
 }
 
-// Programs that look at the resource and the scope alone, or those that look at the span too.
-static void programs_run(const struct tr_walk_plan *plan, bool context_only, const struct tr_walk_span *span,
+// Programs begin..end-1.
+static void programs_run(const struct tr_walk_plan *plan, uint32_t begin, uint32_t end, const struct tr_walk_span *span,
                          const struct tr_walk_notes *notes, struct tr_bits *bits)
 {
-    for (const struct tr_walk_program *program = plan->programs, *end = program + plan->programs_count; program < end;
-         program++) {
-        uint64_t present = 0;
+    for (uint32_t n = begin; n < end; n++) {
+        const struct tr_walk_program *program = &plan->programs[n];
+        uint64_t present = notes->have[0] & program->watched[0];
         bool holds;
 
-        if (program->context_only != context_only)
-            continue;
-        for (uint32_t i = 0; i < plan->slot_words; i++)
+        for (uint32_t i = 1; i < plan->slot_words; i++)
             present |= notes->have[i] & program->watched[i];
-        if (present || program->absent == TR_WALK_ABSENT_RUN)
-            holds = program->run(program->argument, span, notes, program->slots);
-        else
+        if (!present && program->absent != TR_WALK_ABSENT_RUN)
             holds = program->absent == TR_WALK_ABSENT_YES;
+        else
+            holds = program->run(program->argument, span, notes, program->slots);
         bits->word[program->predicate / 64] |= (uint64_t)holds << program->predicate % 64;
     }
 }
@@ -179,7 +177,7 @@ void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const str
         attributes_walk(plan, &plan->scope, TAG(3, BYTES), p, p + context->scope[i].bytes, &taker);
     }
     if (plan->programs_count)
-        programs_run(plan, true, NULL, notes, bits);
+        programs_run(plan, plan->programs_span, plan->programs_count, NULL, notes, bits);
 }
 
 // What a span's fields said, the last occurrence of each.
@@ -381,7 +379,7 @@ enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore
         out->event = notes.event;
         out->kind = notes.kind;
         out->status_code = notes.status;
-        programs_run(plan, false, out, taken, bits);
+        programs_run(plan, 0, plan->programs_span, out, taken, bits);
     }
     return TR_WALK_OK;
 }

@@ -80,14 +80,13 @@ struct tr_walk_notes {
 enum tr_walk_absent { TR_WALK_ABSENT_NO, TR_WALK_ABSENT_YES, TR_WALK_ABSENT_RUN };
 
 struct tr_walk_program {
-    // `span` is NULL where `context_only`.
+    // `span` is NULL for those that look at the resource and the scope alone: they run once for all their spans.
     bool (*run)(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *notes,
                 const uint16_t *slots);
     const void *argument;
     const uint16_t *slots; // of its keys, as it numbers them
     uint32_t predicate;
-    uint8_t absent;    // enum tr_walk_absent: its answer where none of its keys is there, or that it must run
-    bool context_only; // looks at the resource and the scope alone: runs once for all their spans
+    uint8_t absent; // enum tr_walk_absent: its answer where none of its keys is there, or that it must run
     uint64_t watched[TR_WALK_SLOT_WORDS];
 };
 
@@ -120,6 +119,7 @@ struct tr_walk_plan {
     uint32_t span_tests_count;
     const struct tr_walk_program *programs;
     uint32_t programs_count;
+    uint32_t programs_span;   // those that look at the span come first
     uint32_t slot_words;      // of notes in use; 0: nothing is noted
     uint32_t span_slot_words; // the first ones: those of span attributes
     struct tr_bits status[3]; // set for UNSET, OK, ERROR

@@ -198,6 +198,19 @@ static int sides_check(struct tr_ottl_compiler *compiler, const struct tr_ottl_n
     return 0;
 }
 
+// A key or a field against a constant is one step.
+static void test_fuse(struct tr_ottl *program, uint32_t first)
+{
+    struct tr_ottl_code *codes = program->codes + first;
+
+    if (program->codes_count - first != 3 || codes[1].op != TR_OTTL_OP_CONSTANT ||
+        (codes[0].op != TR_OTTL_OP_KEY && codes[0].op != TR_OTTL_OP_FIELD))
+        return;
+    codes[0].op = codes[0].op == TR_OTTL_OP_KEY ? TR_OTTL_OP_KEY_TEST : TR_OTTL_OP_FIELD_TEST;
+    codes[0].n = codes[2].n;
+    program->codes_count--;
+}
+
 static int leaf_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl_node *node, enum known *known)
 {
     uint32_t first = compiler->program->codes_count;
@@ -210,6 +223,8 @@ static int leaf_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl_nod
             rc = operands_emit(compiler, node);
         if (rc == 0)
             rc = tr_ottl_emit(compiler, TR_OTTL_OP_COMPARE, node->op, 0, -1);
+        if (rc == 0)
+            test_fuse(compiler->program, first);
     } else {
         rc = tr_ottl_value_emit(compiler, node);
         if (rc == 0)

@@ -25,6 +25,9 @@ enum tr_ottl_op {
     TR_OTTL_OP_CALL,    // converter a with n arguments
     TR_OTTL_OP_MATCH,   // the top is matched by pattern a
     TR_OTTL_OP_COMPARE, // n is enum tr_ottl_comparison
+    // Key a, or field a, compared (n) with the constant that the next code holds: what most conditions are made of.
+    TR_OTTL_OP_KEY_TEST,
+    TR_OTTL_OP_FIELD_TEST,
     TR_OTTL_OP_BOOL,    // the top must be true or false
     TR_OTTL_OP_NOT,
     TR_OTTL_OP_AND, // go to code a if the top is false, else drop it

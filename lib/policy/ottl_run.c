@@ -48,6 +48,63 @@ static bool key_read(const struct tr_ottl_run *run, uint32_t key, struct tr_ottl
     return true;
 }
 
+// Compare a noted value with a constant. Strings and integers at once, the rest as values.
+static bool key_test(const struct tr_ottl_run *run, uint32_t key, const struct tr_ottl_value *constant,
+                     enum tr_ottl_comparison how)
+{
+    uint16_t slot = run->slots[key];
+    const struct tr_value *noted = &run->notes->values[slot];
+    struct tr_ottl_value value = {.type = TR_OTTL_NIL};
+
+    if (run->notes->have[slot / 64] >> slot % 64 & 1) {
+        if (noted->type == TR_VALUE_STRING && constant->type == TR_OTTL_STRING && how <= TR_OTTL_NE)
+            return (noted->length == constant->length &&
+                    (!noted->length || memcmp(noted->bytes, constant->bytes, noted->length) == 0)) == (how == TR_OTTL_EQ);
+        value = tr_ottl_value_of(noted);
+    }
+    return tr_ottl_compare(&value, constant, how);
+}
+
+static bool integers_test(int64_t a, int64_t b, enum tr_ottl_comparison how)
+{
+    switch (how) {
+    case TR_OTTL_EQ:
+        return a == b;
+    case TR_OTTL_NE:
+        return a != b;
+    case TR_OTTL_LT:
+        return a < b;
+    case TR_OTTL_LE:
+        return a <= b;
+    case TR_OTTL_GT:
+        return a > b;
+    default:
+        return a >= b;
+    }
+}
+
+static bool field_test(struct tr_ottl_run *run, enum tr_ottl_field field, const struct tr_ottl_value *constant,
+                       enum tr_ottl_comparison how)
+{
+    struct tr_ottl_value value;
+
+    if (constant->type == TR_OTTL_INT && field == TR_OTTL_KIND)
+        return integers_test(run->span->kind, constant->integer, how);
+    if (constant->type == TR_OTTL_INT && field == TR_OTTL_STATUS_CODE)
+        return integers_test(run->span->status_code, constant->integer, how);
+    if (constant->type == TR_OTTL_STRING && field == TR_OTTL_NAME && how <= TR_OTTL_NE &&
+        constant->length != run->span->name_bytes)
+        return how == TR_OTTL_NE;
+    value = tr_ottl_field_read(run, field);
+    return tr_ottl_compare(&value, constant, how);
+}
+
+static void push_bool(struct tr_ottl_value *to, bool value)
+{
+    to->type = TR_OTTL_BOOL;
+    to->integer = value;
+}
+
 static bool event_key_read(struct tr_ottl_run *run, const struct tr_ottl_value *name, struct tr_ottl_value *value)
 {
     const struct tr_ottl_value attributes = tr_ottl_field_read(run, TR_OTTL_EVENT_ATTRIBUTES);
@@ -60,11 +117,11 @@ static bool event_key_read(struct tr_ottl_run *run, const struct tr_ottl_value *
 static bool pattern_match(struct tr_ottl_run *run, uint32_t pattern, struct tr_ottl_value *top)
 {
     const uint64_t *matched;
-    struct tr_ottl_value text;
+    struct tr_ottl_value text = *top;
 
-    if (!tr_ottl_to_string(run, top, &text))
+    if (top->type != TR_OTTL_STRING && !tr_ottl_to_string(run, top, &text))
         return false;
-    *top = tr_ottl_bool(false);
+    push_bool(top, false);
     if (text.type == TR_OTTL_NIL)
         return true;
     matched = tr_match_ask(run->program->match, run->notes->lcore, text.bytes, text.length);
@@ -129,7 +186,15 @@ enum tr_ottl_answer tr_ottl_execute(struct tr_ottl_run *run, uint32_t first)
             break;
         case TR_OTTL_OP_COMPARE:
             top--;
-            *top = tr_ottl_bool(tr_ottl_compare(top, top + 1, code->n));
+            push_bool(top, tr_ottl_compare(top, top + 1, code->n));
+            break;
+        case TR_OTTL_OP_KEY_TEST:
+            push_bool(++top, key_test(run, code->a, &constants[code[1].a], code->n));
+            code++;
+            break;
+        case TR_OTTL_OP_FIELD_TEST:
+            push_bool(++top, field_test(run, code->a, &constants[code[1].a], code->n));
+            code++;
             break;
         case TR_OTTL_OP_BOOL:
             if (top->type != TR_OTTL_BOOL)

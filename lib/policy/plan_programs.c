@@ -15,6 +15,28 @@ static uint32_t keys_count(const struct tr_predicate *predicate)
     return count;
 }
 
+// The programs that look at the resource and the scope alone, or the others; their slots begin at `slots`. Returns where
+// the next ones do.
+static size_t programs_add(struct tr_policy_set_whole *whole, bool context_only, size_t slots)
+{
+    struct tr_walk_plan *plan = &whole->set.plan;
+
+    for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
+        const struct tr_predicate *predicate = whole->predicates.rows[i].predicate;
+        struct tr_walk_program *program = &whole->programs[plan->programs_count];
+
+        if (!predicate || predicate->type != &tr_predicate_type_ottl ||
+            tr_predicate_ottl_context_only(predicate) != context_only)
+            continue;
+        tr_predicate_ottl_program(predicate, program);
+        program->predicate = i;
+        program->slots = whole->slots + slots;
+        slots += keys_count(predicate);
+        plan->programs_count++;
+    }
+    return slots;
+}
+
 int tr_policy_programs_make(struct tr_policy_set_whole *whole)
 {
     struct tr_walk_plan *plan = &whole->set.plan;
@@ -26,19 +48,9 @@ int tr_policy_programs_make(struct tr_policy_set_whole *whole)
     whole->slots = calloc(slots + 1, sizeof(*whole->slots));
     if (!whole->programs || !whole->slots)
         return -ENOMEM;
-    slots = 0;
-    for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
-        const struct tr_predicate *predicate = whole->predicates.rows[i].predicate;
-        struct tr_walk_program *program = &whole->programs[plan->programs_count];
-
-        if (!predicate || predicate->type != &tr_predicate_type_ottl)
-            continue;
-        tr_predicate_ottl_program(predicate, program);
-        program->predicate = i;
-        program->slots = whole->slots + slots;
-        slots += keys_count(predicate);
-        plan->programs_count++;
-    }
+    slots = programs_add(whole, false, 0);
+    plan->programs_span = plan->programs_count;
+    programs_add(whole, true, slots);
     plan->programs = whole->programs;
     return 0;
 }

@@ -75,6 +75,15 @@ static bool run(const void *predicate, const struct tr_walk_span *span, const st
     return events_run(ottl, span, notes, slots + ottl->span_keys) == TR_OTTL_YES;
 }
 
+// One condition of spans, as most predicates are.
+static bool run_one(const void *predicate, const struct tr_walk_span *span, const struct tr_walk_notes *notes,
+                    const uint16_t *slots)
+{
+    const struct ottl *ottl = predicate;
+
+    return tr_ottl_run(ottl->programs[0], span, notes, slots, NULL, 0) == TR_OTTL_YES;
+}
+
 // Its answer where no key is there.
 static enum tr_walk_absent absent(const struct ottl *ottl)
 {
@@ -96,12 +105,19 @@ void tr_predicate_ottl_program(const struct tr_predicate *predicate, struct tr_w
 {
     const struct ottl *ottl = (const struct ottl *)predicate;
 
-    program->run = run;
+    program->run = ottl->count == 1 && ottl->spans == 1 ? run_one : run;
     program->argument = ottl;
     program->absent = (uint8_t)absent(ottl);
-    program->context_only = true;
+}
+
+bool tr_predicate_ottl_context_only(const struct tr_predicate *predicate)
+{
+    const struct ottl *ottl = (const struct ottl *)predicate;
+
     for (uint32_t i = 0; i < ottl->count; i++)
-        program->context_only = program->context_only && tr_ottl_context_only(ottl->programs[i]);
+        if (!tr_ottl_context_only(ottl->programs[i]))
+            return false;
+    return true;
 }
 
 const struct tr_ottl_key *tr_predicate_ottl_key(const struct tr_predicate *predicate, uint32_t index)
