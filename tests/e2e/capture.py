@@ -2,7 +2,6 @@
 """What really went over a wire, as tshark sees it."""
 import collections
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -22,8 +21,8 @@ class Capture:
     verified."""
 
     def __init__(self, namespace, interface, snap=0):
-        self.folder = tempfile.mkdtemp(prefix="tailrace-e2e.")
-        self.file = os.path.join(self.folder, "wire.pcapng")
+        self.folder = tempfile.TemporaryDirectory(prefix="tailrace-e2e.")  # goes at the end, whatever that is
+        self.file = os.path.join(self.folder.name, "wire.pcapng")
         self.namespace = namespace
         self.command = ["dumpcap", "-q", "-i", interface, "-B", "64", "-s", str(snap), "-w", self.file,
                         "-a", "filesize:2000000", "-a", "duration:600"]
@@ -35,14 +34,12 @@ class Capture:
                 return self
         raise AssertionError("dumpcap does not begin")
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, *_):
         self.process.send_signal(signal.SIGINT)
-        self.said = self.process.communicate(timeout=30)[1]
-        if kind:
-            self.close()
+        self.process.communicate(timeout=30)
 
     def close(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.cleanup()
 
     def tshark(self, *args):
         done = subprocess.run(["tshark", "-n", "-r", self.file, *ABOVE, *CHECKSUMS, *args],
