@@ -202,8 +202,9 @@ struct tr_ottl_value tr_ottl_field_read(struct tr_ottl_run *run, enum tr_ottl_fi
 
 struct tr_ottl_value tr_ottl_trace_state_read(const struct tr_walk_span *span, const struct tr_ottl_value *name)
 {
-    const uint8_t *text = span->trace_state, *end = text + span->trace_state_bytes, *value, *equals;
-    uint32_t bytes = tr_trace_state_find(text, span->trace_state_bytes, (const char *)name->bytes, name->length, &value);
+    const struct tr_ottl_value whole = tr_ottl_string(span->trace_state, span->trace_state_bytes);
+    const uint8_t *text = whole.bytes, *end = text + whole.length, *value, *equals;
+    uint32_t bytes = tr_trace_state_find(text, whole.length, (const char *)name->bytes, name->length, &value);
 
     if (bytes)
         return tr_ottl_string(value, bytes);

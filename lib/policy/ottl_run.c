@@ -133,7 +133,7 @@ enum tr_ottl_answer tr_ottl_execute(struct tr_ottl_run *run, uint32_t first)
 {
     const struct tr_ottl *program = run->program;
     const struct tr_ottl_value *constants = program->constants;
-    struct tr_ottl_value stack[TR_OTTL_STACK_MAX], *top = stack - 1, made;
+    struct tr_ottl_value stack[TR_OTTL_STACK_MAX + 1], *top = stack, made; // stack[0] stays empty
 
     for (const struct tr_ottl_code *code = program->codes + first;; code++) {
         switch (code->op) {
@@ -227,7 +227,7 @@ enum tr_ottl_answer tr_ottl_run(const struct tr_ottl *program, const struct tr_w
     run.notes = notes;
     run.slots = slots;
     run.event = event;
-    run.event_end = event + event_bytes;
+    run.event_end = event ? event + event_bytes : NULL;
     run.made_bytes = 0;
     return tr_ottl_execute(&run, 0);
 }

@@ -68,9 +68,10 @@ static inline struct tr_ottl_value tr_ottl_bool(bool b)
     return (struct tr_ottl_value){.type = TR_OTTL_BOOL, .integer = b};
 }
 
+// bytes  NULL: empty
 static inline struct tr_ottl_value tr_ottl_string(const void *bytes, uint32_t length)
 {
-    return (struct tr_ottl_value){.type = TR_OTTL_STRING, .bytes = bytes, .length = length};
+    return (struct tr_ottl_value){.type = TR_OTTL_STRING, .bytes = bytes ? bytes : "", .length = length};
 }
 
 #endif
