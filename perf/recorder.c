@@ -105,9 +105,10 @@ void recorder_syn(struct recorder *recorder, struct recorder_link *link)
 
 void recorder_begin(struct recorder *recorder, struct recorder_link *link)
 {
-    // Preface and empty SETTINGS.
+    // Preface, empty SETTINGS, and room for answers without end (WINDOW_UPDATE of the connection).
     static const uint8_t begin[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-                                   "\0\0\0\4\0\0\0\0\0";
+                                   "\0\0\0\4\0\0\0\0\0"
+                                   "\0\0\4\x08\0\0\0\0\0\x7f\xff\0\0";
 
     memcpy(frame_begin(recorder, link, ACK | PSH, sizeof(begin) - 1), begin, sizeof(begin) - 1);
     frame_end(recorder, link);
