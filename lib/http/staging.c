@@ -120,20 +120,6 @@ static void piece_append(struct req *req, struct tr_piece *piece)
     req->last_piece = piece;
 }
 
-bool staging_borrow(struct req *req, const uint8_t *data, size_t bytes)
-{
-    struct tr_piece *piece = tr_slab_alloc(&req->conn->http->slab, sizeof(*piece));
-
-    if (!piece)
-        return false;
-    *piece = (struct tr_piece){.data = data, .bytes = (uint32_t)bytes};
-    piece_append(req, piece);
-    req->request.body_bytes += bytes;
-    req->borrowed_bytes += bytes;
-    req->conn->unsettled = true;
-    return true;
-}
-
 // Copy bytes behind what is staged, filling the last chunk first.
 static bool copy_in(struct req *req, const uint8_t *data, size_t bytes)
 {
@@ -156,6 +142,32 @@ static bool copy_in(struct req *req, const uint8_t *data, size_t bytes)
         data += part;
         bytes -= part;
     }
+    return true;
+}
+
+// A frame's worth of a body that waits in the pool already goes there at once: the call that brings the last byte seldom
+// brings more than that.
+#define FRAME_BYTES 9216
+
+bool staging_borrow(struct req *req, const uint8_t *data, size_t bytes)
+{
+    struct tr_piece *piece;
+
+    if (bytes <= FRAME_BYTES && req->last_piece && req->last_piece == req->last_settled) {
+        if (!copy_in(req, data, bytes))
+            return false;
+        req->last_settled = req->last_piece;
+        req->request.body_bytes += bytes;
+        return true;
+    }
+    piece = tr_slab_alloc(&req->conn->http->slab, sizeof(*piece));
+    if (!piece)
+        return false;
+    *piece = (struct tr_piece){.data = data, .bytes = (uint32_t)bytes};
+    piece_append(req, piece);
+    req->request.body_bytes += bytes;
+    req->borrowed_bytes += bytes;
+    req->conn->unsettled = true;
     return true;
 }
 
