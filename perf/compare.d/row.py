@@ -135,6 +135,9 @@ def truth_faults(subject, receiver, generator, row):
     return faults
 
 
+WITH_TABLES = 1.2  # what the tables beside a journal take of it, as far as they are used
+
+
 def journal_bytes(rate, room):
     """The least journal, a power of two, that reaches back decision_wait at so many bytes a second: seven eighths are
     filled before a part is let go, and a quarter is for rates that differ. If `room` has no place for that, the largest
@@ -142,9 +145,9 @@ def journal_bytes(rate, room):
     need, size = rate * DECISION_WAIT_S * 8 / 7, 1 << 28
     while size < 1.25 * need:
         size *= 2
-    while size * 1.1 > room and size / 2 >= need:
+    while size * WITH_TABLES > room and size / 2 >= need:
         size //= 2
-    if size * 1.1 > room:
+    if size * WITH_TABLES > room:
         raise Failed(f"a journal of {size >> 20} MiB does not fit into the {room >> 20} MiB that are free")
     return size
 
