@@ -3,60 +3,14 @@
 // as --rate says, and tells what became of it. A run ends with a whole pass, so that all its traces are complete.
 #include <math.h>
 #include <netdb.h>
-#include <openssl/sha.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "base/hash.h"
-#include "corpus.h"
-#include "options.h"
 #include "otlp/json.h"
-#include "wires.h"
-
-#define BUCKETS 512 // of the latency histogram: 16 a doubling, from 1 us
-
-enum fate { FATE_UNSENT, FATE_ACKNOWLEDGED, FATE_FAILED };
-
-// A pass: what became of each of its requests.
-struct pass {
-    uint64_t delta_ns;
-    uint8_t *fates;
-};
-
-struct pending {
-    uint64_t pass;
-    uint32_t request;
-    uint64_t due_ns;
-};
-
-struct run {
-    struct options options;
-    struct corpus corpus;
-    struct wires *wires;
-    uint32_t *place_requests; // sent on the connection of each place
-    struct pass *passes;
-    uint64_t passes_count, passes_room;
-    uint32_t next; // request of the last pass
-    bool sending;  // more passes may begin
-    struct pending *retries;
-    size_t retries_count, retries_room;
-    struct {
-        uint64_t pass, begun_ns;
-        uint32_t request;
-    } *flights;
-    uint32_t *flights_free; // a stack
-    uint32_t flights_room, in_flight;
-    uint8_t *body, *packed;
-    ZSTD_CCtx *zstd;
-
-    uint64_t begun_ns, ended_ns, progress_ns; // progress_ns: when the next line of --progress is due
-    uint64_t connections, requests, bytes, sent, acknowledged, rejected, retried, failed;
-    uint64_t codes[20];
-    uint64_t latencies[BUCKETS], latencies_count, latency_max_ns;
-};
+#include "run.h"
 
 static uint64_t now_ns(void)
 {
@@ -74,18 +28,6 @@ static void latency_note(struct run *run, uint64_t ns)
     run->latencies[TR_MIN(bucket, BUCKETS - 1)]++;
     run->latencies_count++;
     run->latency_max_ns = TR_MAX(run->latency_max_ns, ns);
-}
-
-static double latency_ms(const struct run *run, double share)
-{
-    uint64_t want = (uint64_t)((double)run->latencies_count * share), seen = 0;
-
-    for (int i = 0; i < BUCKETS; i++) {
-        seen += run->latencies[i];
-        if (seen > want)
-            return exp2((double)(i + 1) / 16) / 1000;
-    }
-    return (double)run->latency_max_ns / 1e6;
 }
 
 static void retry_later(struct run *run, uint64_t pass, uint32_t request, uint64_t delay_ns)
@@ -311,114 +253,6 @@ static int run_loop(struct run *run)
     return 0;
 }
 
-static void truth_trace(struct run *run, FILE *out, uint64_t pass, uint32_t number, const char *hashes)
-{
-    static const char digits[] = "0123456789abcdef";
-    const struct corpus_trace *trace = &run->corpus.traces[number];
-    uint8_t id[16];
-    char text[33] = "";
-
-    corpus_trace_id(&run->corpus, number, pass, id);
-    for (int i = 0; i < 16; i++) {
-        text[2 * i] = digits[id[i] >> 4];
-        text[2 * i + 1] = digits[id[i] & 15];
-    }
-    fprintf(out,
-            "{\"id\": \"%s\", \"spans\": %u, \"error\": %s, \"duration_ns\": %llu, \"root\": \"%s\", "
-            "\"touched\": %s%s%s%s}\n",
-            text, trace->spans, trace->error ? "true" : "false", (unsigned long long)trace->duration_ns, trace->root,
-            trace->touched ? "true" : "false", hashes ? ", \"hashes\": [" : "", hashes ? hashes : "", hashes ? "]" : "");
-}
-
-// Each trace whose spans were all acknowledged; its spans' hashes from the bodies as they were sent.
-static int truth_write(struct run *run)
-{
-    uint32_t traces = run->corpus.traces_count;
-    uint32_t *missing = calloc(traces, sizeof(*missing));
-    char **hashes = calloc(traces, sizeof(*hashes));
-    FILE *out = fopen(run->options.truth, "w");
-
-    if (!out || !missing || !hashes) {
-        fprintf(stderr, "tailgen: %s: %s\n", run->options.truth, strerror(errno));
-        return 1;
-    }
-    for (uint64_t pass = 0; pass < run->passes_count; pass++) {
-        memset(missing, 0, traces * sizeof(*missing));
-        for (uint32_t r = 0; r < run->corpus.requests_count; r++) {
-            const struct corpus_request *request = &run->corpus.requests[r];
-
-            if (run->options.truth_hash)
-                corpus_patch(&run->corpus, r, pass, run->passes[pass].delta_ns, run->body);
-            for (uint32_t s = 0; s < request->spans_count; s++) {
-                const struct corpus_span *span = &request->spans[s];
-                uint8_t digest[32];
-                char *text;
-
-                missing[span->trace] += run->passes[pass].fates[r] != FATE_ACKNOWLEDGED;
-                if (!run->options.truth_hash)
-                    continue;
-                if (!hashes[span->trace])
-                    hashes[span->trace] = calloc(run->corpus.traces[span->trace].spans, 70);
-                text = hashes[span->trace] + strlen(hashes[span->trace]);
-                SHA256(run->body + span->offset, span->bytes, digest);
-                text += sprintf(text, text > hashes[span->trace] ? ", \"" : "\"");
-                for (int i = 0; i < 32; i++)
-                    text += sprintf(text, "%02x", digest[i]);
-                sprintf(text, "\"");
-            }
-        }
-        for (uint32_t t = 0; t < traces; t++) {
-            if (!missing[t])
-                truth_trace(run, out, pass, t, hashes[t]);
-            if (hashes[t])
-                hashes[t][0] = '\0';
-        }
-    }
-    for (uint32_t t = 0; t < traces; t++)
-        free(hashes[t]);
-    free(hashes);
-    free(missing);
-    return fclose(out) != 0;
-}
-
-static void report(const struct run *run)
-{
-    static const char *const codes[] = {"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-                                        "6", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "9", "ABORTED", "11",
-                                        "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "15", "UNAUTHENTICATED", "other",
-                                        "connection"};
-    double seconds = (double)(run->ended_ns - run->begun_ns) / 1e9;
-    struct rusage usage;
-    double cpu;
-
-    getrusage(RUSAGE_SELF, &usage);
-    cpu = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
-          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    printf(run->options.json ? "{\"connections\": %llu, \"spans_sent\": %llu, \"spans_acknowledged\": %llu, "
-                               "\"spans_rejected\": %llu, \"spans_retried\": %llu, \"spans_failed\": %llu, \"requests\": %llu, \"bytes\": %llu, "
-                               "\"seconds\": %.3f, \"spans_per_s\": %.0f, \"cpu_s\": %.3f, \"p50_ms\": %.3f, "
-                               "\"p90_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"codes\": {"
-                             : "connections: %llu opened\n"
-                               "spans: %llu sent, %llu acknowledged, %llu rejected, %llu sent again, %llu failed\n"
-                               "requests: %llu, %llu bytes in %.3f s: %.0f spans/s, %.3f s of CPU\n"
-                               "latency: p50 %.3f ms, p90 %.3f ms, p99 %.3f ms, most %.3f ms\n",
-           (unsigned long long)run->connections, (unsigned long long)run->sent, (unsigned long long)run->acknowledged,
-           (unsigned long long)run->rejected, (unsigned long long)run->retried, (unsigned long long)run->failed, (unsigned long long)run->requests,
-           (unsigned long long)run->bytes, seconds, (double)run->acknowledged / seconds, cpu, latency_ms(run, 0.5),
-           latency_ms(run, 0.9), latency_ms(run, 0.99), (double)run->latency_max_ns / 1e6);
-    for (size_t i = 0, first = 1; i < TR_NELEMS(codes); i++) {
-        if (!run->codes[i])
-            continue;
-        if (run->options.json)
-            printf("%s\"%s\": %llu", first ? "" : ", ", codes[i], (unsigned long long)run->codes[i]);
-        else
-            printf("answers: %s %llu\n", codes[i], (unsigned long long)run->codes[i]);
-        first = 0;
-    }
-    if (run->options.json)
-        puts("}}");
-}
-
 static bool address_find(const struct run *run, struct wires_options *wires)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
@@ -502,9 +336,9 @@ int main(int argc, char **argv)
         return 2;
     rc = run_loop(&run);
     if (rc == 0 && o->truth)
-        rc = truth_write(&run);
+        rc = run_truth_write(&run);
     if (rc == 0)
-        report(&run);
+        run_report(&run);
     run.wires->ops->destroy(run.wires);
     free(run.place_requests);
     for (uint64_t i = 0; i < run.passes_count; i++)
