@@ -169,7 +169,11 @@ static void pieces_open(struct writer *writer, struct level *level, const struct
 // Is there nothing to say of it? proto3 has no presence for such a field.
 static bool says_nothing(const struct tr_otlp_field *row, const struct tr_pb_field *field)
 {
-    return !row->oneof && field->value == 0;
+    bool wide = row->type == TR_OTLP_BOOL || row->type == TR_OTLP_INT64 || row->type == TR_OTLP_FIXED64 ||
+                row->type == TR_OTLP_DOUBLE;
+
+    // A parser takes the low 32 bits of a number of 32, however long it was written.
+    return !row->oneof && (wide ? field->value : (uint32_t)field->value) == 0;
 }
 
 // A field that comes once, or of which the last occurrence holds.
