@@ -136,6 +136,15 @@ int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct
         tr_options_locate(doc, error);
         return -EINVAL;
     }
+    if (epoch->policies->shape_path[0] && !daemon->sizes.shape) {
+        tr_error_set(error, ENOTSUP,
+                     "%s: looks at the shape of traces, for which no memory was taken at start: restart, or start with "
+                     "tail_sampling.shape: always",
+                     epoch->policies->shape_path);
+        tr_options_locate(doc, error);
+        tr_epoch_free(epoch);
+        return -ENOTSUP;
+    }
     tr_mesh_epochs_reap(daemon->mesh);
     if (daemon->mesh->epochs[epoch->number % TR_EPOCHS_LIVE_MAX]) {
         tr_epoch_free(epoch);

@@ -65,10 +65,14 @@ struct tr_sizes {
     uint32_t refs_max;
     uint32_t verdicts_max;
     uint32_t contexts;
+    bool shape; // room for the shape of traces is reserved
 };
 
 // Returns 0, -EINVAL or -ENOSPC with the path in the config. Reads the affinity mask, memory and file systems.
 int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error);
+
+// Is room for the shape of traces to be reserved at start?
+bool tr_sizes_shape(const struct tr_config *config, const struct tr_policy_set *policies);
 
 // What `--check` says about it: where things go, and the rate at which decision_wait stops fitting.
 void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out);

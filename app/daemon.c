@@ -67,6 +67,7 @@ static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_err
                                               .wait_min_ns = config->tail_sampling.decision_wait_min_ns,
                                               .trace_spans_max = sizes->refs_max / 4,
                                               .trace_bytes_max = config->tail_sampling.maximum_trace_size_bytes,
+                                              .shape = sizes->shape,
                                               .directory = config->journal.path,
                                               .numa_node = -1,
                                               .prefault = config->journal.prefault};
@@ -128,6 +129,7 @@ static int start(struct tr_daemon *daemon, struct tr_error *error)
     epoch = tr_daemon_epoch_make(daemon, daemon->config, error);
     if (!epoch)
         return -EINVAL;
+    daemon->sizes.shape = tr_sizes_shape(daemon->config, epoch->policies);
     tr_mesh_epoch_publish(daemon->mesh, epoch);
     daemon->epoch = epoch->number;
     rc = tr_daemon_ports_open(daemon, error);

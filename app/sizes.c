@@ -118,6 +118,22 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
     return 0;
 }
 
+bool tr_sizes_shape(const struct tr_config *config, const struct tr_policy_set *policies)
+{
+    return config->tail_sampling.shape == TR_SHAPE_ALWAYS || policies->shape_path[0];
+}
+
+static uint64_t owner_bytes(const struct tr_sizes *sizes)
+{
+    struct tr_owner_options options = {.lcores = sizes->lcores,
+                                       .traces_max = sizes->traces_max,
+                                       .refs_max = sizes->refs_max,
+                                       .verdicts_max = sizes->verdicts_max,
+                                       .shape = sizes->shape};
+
+    return tr_owner_bytes(&options);
+}
+
 void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out)
 {
     double wait = (double)config->tail_sampling.decision_wait_ns / (double)TR_S;
@@ -127,6 +143,9 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
     fprintf(out, "journal: %llu MiB, outbox: %llu MiB an lcore, at %s\n",
             (unsigned long long)(sizes->journal_bytes / TR_MIB), (unsigned long long)(sizes->outbox_bytes / TR_MIB),
             config->journal.path);
+    fprintf(out, "tables: %llu MiB an lcore for %u traces and %u spans, %s their shape\n",
+            (unsigned long long)(owner_bytes(sizes) / TR_MIB), sizes->traces_max, sizes->refs_max,
+            sizes->shape ? "with" : "without");
     fprintf(out, "largest body: %llu KiB%s\n", (unsigned long long)(sizes->body_bytes_max / TR_KIB),
             sizes->body_bytes_max < config->http.body_bytes_max
                 ? " (less than http.body_size_max: the journal must have room for several)"

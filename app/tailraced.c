@@ -23,6 +23,7 @@ static int check(const char *path)
     struct tr_error error = {0};
     struct tr_epoch *epoch;
     struct tr_sizes sizes;
+    bool shape;
 
     if (tr_options_parse_file(&tr_config_table, path, &daemon.doc, &error) < 0)
         goto fail;
@@ -30,9 +31,11 @@ static int check(const char *path)
     epoch = tr_daemon_epoch_make(&daemon, daemon.config, &error);
     if (!epoch)
         goto fail;
+    shape = tr_sizes_shape(daemon.config, epoch->policies);
     tr_epoch_free(epoch);
     if (tr_sizes_derive(daemon.config, &sizes, &error) < 0)
         goto fail;
+    sizes.shape = shape;
     printf("%s: good\n", path);
     tr_sizes_print(daemon.config, &sizes, stdout);
     tr_options_free(daemon.doc);

@@ -8,9 +8,10 @@
 
 #include "base/hash.h"
 #include "base/pb.h"
+#include "trace/shape.h"
 
-// What a span may take of a burst: its summary and a wide slot.
-#define SPAN_SLOTS 2
+// What a span may take of a burst: its summary, a wide slot and one for the shape.
+#define SPAN_SLOTS 3
 
 static const char *const reject_messages[TR_WALK_RESULTS] = {
     [TR_WALK_MALFORMED] = "some spans are malformed",
@@ -226,6 +227,10 @@ static void span_walk(struct tr_lcore *lcore, const struct tr_record *record, co
     memcpy(slot->summary.trace_id, walked.trace_id, 16);
     if (tr_unlikely(plan->words > 1))
         wide_slot(lcore, owner, slot, &bits);
+    if (tr_unlikely(plan->shape.needs)) {
+        slot->summary.flags |= TR_SPAN_SHAPE;
+        tr_shape_walk(plan, &walked, &lcore->walker.notes, &bits, &tr_walker_slot(lcore, owner)->shape);
+    }
     tr_count(&lcore->counters.walked, 1);
     tr_count(&lcore->counters.sent, 1);
 }

@@ -160,7 +160,7 @@ void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const str
 {
     const struct taker taker = {bits, notes, lcore};
 
-    if (plan->programs_count) {
+    if (plan->looks) {
         notes->lcore = lcore;
         notes->context = context;
         notes->body = body;
@@ -367,9 +367,7 @@ enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore
     out->flags = notes.flags;
     out->trace_state = notes.trace_state;
     out->trace_state_bytes = notes.trace_state_bytes;
-    if (tr_unlikely(plan->span_tests_count))
-        span_test(plan, out, bits);
-    if (tr_unlikely(plan->programs_count)) {
+    if (tr_unlikely(plan->looks)) {
         out->bytes = span;
         out->end = span + bytes;
         out->name = notes.name;
@@ -379,7 +377,10 @@ enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore
         out->event = notes.event;
         out->kind = notes.kind;
         out->status_code = notes.status;
-        programs_run(plan, 0, plan->programs_span, out, taken, bits);
     }
+    if (tr_unlikely(plan->span_tests_count))
+        span_test(plan, out, bits);
+    if (tr_unlikely(plan->programs_count))
+        programs_run(plan, 0, plan->programs_span, out, taken, bits);
     return TR_WALK_OK;
 }

@@ -109,6 +109,51 @@ struct tr_walk_keys {
     uint64_t lengths; // bit min(length, 63): some key has it
 };
 
+// What the config wants to know of each span for the shape of its trace (struct tr_walk_shape.needs).
+#define TR_SHAPE_LINKS   0x01u // ids, times, kind, status
+#define TR_SHAPE_PRINT   0x02u // of its query or call
+#define TR_SHAPE_ZONE    0x04u
+#define TR_SHAPE_MARKS   0x08u
+#define TR_SHAPE_SAMPLER 0x10u // keys of dynamic samplers
+#define TR_SHAPE_OT      0x20u // trace_state's rv and th
+#define TR_SHAPE_NEEDS   6
+
+// Attributes that a shape is made of, by the names of old and new conventions.
+enum tr_shape_key {
+    TR_SHAPE_DB_QUERY_TEXT,
+    TR_SHAPE_DB_STATEMENT,
+    TR_SHAPE_DB_QUERY_SUMMARY,
+    TR_SHAPE_DB_OPERATION_NAME,
+    TR_SHAPE_DB_OPERATION,
+    TR_SHAPE_DB_COLLECTION_NAME,
+    TR_SHAPE_DB_SQL_TABLE,
+    TR_SHAPE_DB_SYSTEM_NAME,
+    TR_SHAPE_DB_SYSTEM,
+    TR_SHAPE_URL_FULL,
+    TR_SHAPE_HTTP_URL,
+    TR_SHAPE_HTTP_REQUEST_METHOD,
+    TR_SHAPE_HTTP_METHOD,
+    TR_SHAPE_HTTP_RESPONSE_STATUS_CODE,
+    TR_SHAPE_HTTP_STATUS_CODE,
+    TR_SHAPE_SERVER_ADDRESS,
+    TR_SHAPE_NET_PEER_NAME,
+    TR_SHAPE_SERVER_PORT,
+    TR_SHAPE_NET_PEER_PORT,
+    TR_SHAPE_RPC_SERVICE,
+    TR_SHAPE_RPC_METHOD,
+    TR_SHAPE_ZONE_NAME, // of the resource
+    TR_SHAPE_KEYS,
+};
+
+struct tr_walk_shape {
+    uint32_t needs;                // TR_SHAPE_*; 0: nothing is sent
+    uint16_t slots[TR_SHAPE_KEYS]; // of the keys' values, +1; 0: not noted
+    uint16_t marks[4];             // predicates, +1; 0: none
+    // The key of dynamic samplers, 0: none.
+    uint32_t (*sampler_key)(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *notes);
+    const void *sampler;
+};
+
 struct tr_walk_plan {
     uint32_t words; // of predicates in use, 1 to 8
     struct tr_walk_keys resource;
@@ -120,6 +165,8 @@ struct tr_walk_plan {
     const struct tr_walk_program *programs;
     uint32_t programs_count;
     uint32_t programs_span;   // those that look at the span come first
+    struct tr_walk_shape shape;
+    bool looks;               // programs or the shape look at values and at the whole span
     uint32_t slot_words;      // of notes in use; 0: nothing is noted
     uint32_t span_slot_words; // the first ones: those of span attributes
     struct tr_bits status[3]; // set for UNSET, OK, ERROR
@@ -158,7 +205,7 @@ struct tr_walk_span {
     uint32_t flags;
     uint32_t trace_state_bytes;
     const uint8_t *trace_state; // borrowed from the span
-    // Set where the plan has programs. All borrowed from the span.
+    // Set where the plan looks. All borrowed from the span.
     const uint8_t *bytes, *end; // the span
     const uint8_t *name, *span_id;
     const uint8_t *parent_id; // NULL: none, or an empty one

@@ -75,6 +75,7 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     rc = policies_make(whole, &options->policies, error);
     if (rc < 0)
         goto fail;
+    whole->set.shape_path = whole->predicates.shape_path;
     rc = tr_policy_plan_make(whole, lcores, error);
     if (rc < 0)
         goto fail;

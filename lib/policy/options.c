@@ -151,6 +151,7 @@ static const struct tr_option decision_cache_rows[] = {
 TABLE(decision_cache, "decision_cache", struct tr_decision_cache_options);
 
 // span-ingest is refused by its name.
+static const char *const shapes[] = {"auto", "always", NULL}; // enum tr_shape_reserve
 static const char *const strategies[] = {"trace-complete", NULL};
 
 static const struct tr_option tail_sampling_rows[] = {
@@ -175,6 +176,9 @@ static const struct tr_option tail_sampling_rows[] = {
                    "equal to it does."),
     TR_OPTION_BOOL(struct tr_tail_sampling_options, drop_pending_traces_on_shutdown, "drop_pending_traces_on_shutdown",
                    "false", TR_LIVE, "At shutdown give up the traces that have not waited for their time, counted."),
+    TR_OPTION_ENUM(struct tr_tail_sampling_options, shape, "shape", "auto", shapes, 0,
+                   "Memory for policies that look at the shape of traces, 24 bytes a span and 16 a trace: auto takes it if "
+                   "one is there at start, always lets one be applied later."),
     TR_OPTION_ENUM(struct tr_tail_sampling_options, sampling_strategy, "sampling_strategy", "trace-complete", strategies,
                    TR_LIVE, "Whole traces are decided; there is no other strategy here."),
     TR_OPTION_UINT(struct tr_tail_sampling_options, num_shards, "num_shards", "1", 0, 256, TR_LIVE,

@@ -125,6 +125,7 @@ int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, stru
     tests = tr_policy_programs_make(whole);
     if (tests < 0)
         return tests;
+    tr_policy_shape_make(whole);
     tests = place_make(whole, &plan->span, TR_PLACE_SPAN, 0, lcores, error);
     if (tests >= 0)
         tests = place_make(whole, &plan->resource, TR_PLACE_RESOURCE, (uint32_t)tests, lcores, error);

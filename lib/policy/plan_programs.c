@@ -55,8 +55,7 @@ int tr_policy_programs_make(struct tr_policy_set_whole *whole)
     return 0;
 }
 
-// Returns NULL: all slots are taken.
-static struct tr_walk_key *key_watch(struct tr_walk_keys *keys, const struct tr_ottl_key *wanted, uint32_t *slots)
+struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct tr_ottl_key *wanted, uint32_t *slots)
 {
     struct tr_walk_key *key = keys->keys;
 
@@ -75,6 +74,12 @@ static struct tr_walk_key *key_watch(struct tr_walk_keys *keys, const struct tr_
     return key;
 }
 
+static int slots_full(struct tr_error *error)
+{
+    return tr_error_set(error, EINVAL, "tail_sampling.policies: OTTL conditions look at more than %d attributes",
+                        TR_WALK_SLOTS_MAX);
+}
+
 int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
                             struct tr_error *error)
 {
@@ -91,15 +96,15 @@ int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_ke
 
             if (wanted->place != place)
                 continue;
-            key = key_watch(keys, wanted, &whole->slots_count);
+            key = tr_policy_key_watch(keys, wanted, &whole->slots_count);
             if (!key)
-                return tr_error_set(error, EINVAL,
-                                    "tail_sampling.policies: OTTL conditions look at more than %d attributes",
-                                    TR_WALK_SLOTS_MAX);
+                return slots_full(error);
             slots[k] = (uint16_t)(key->note - 1);
             program->watched[slots[k] / 64] |= 1ull << slots[k] % 64;
         }
     }
+    if (!tr_policy_shape_keys(whole, keys, place))
+        return slots_full(error);
     plan->slot_words = (whole->slots_count + 63) / 64;
     if (place == TR_OTTL_KEY_SPAN) {
         plan->span_slot_words = plan->slot_words;

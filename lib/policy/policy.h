@@ -18,6 +18,9 @@ struct tr_decision_cache_options {
     uint64_t sampled_cache_size, non_sampled_cache_size; // decisions to be remembered, at least
 };
 
+// Memory for the shape of traces: where a policy of the config at start looks at it, or in any case.
+enum tr_shape_reserve { TR_SHAPE_AUTO, TR_SHAPE_ALWAYS };
+
 struct tr_tail_sampling_options {
     uint64_t decision_wait_ns;
     uint64_t decision_wait_after_root_ns;
@@ -29,6 +32,7 @@ struct tr_tail_sampling_options {
     bool sample_on_first_match;
     bool drop_pending_traces_on_shutdown;
     bool block_on_overflow;
+    int shape;             // enum tr_shape_reserve
     int sampling_strategy; // accepted for compatibility: trace-complete
     uint64_t num_shards;   // accepted for compatibility
     struct tr_list policies;       // of struct tr_policy_options
@@ -46,6 +50,7 @@ struct tr_policy_set {
     uint64_t wait_ns;
     uint64_t wait_min_ns;
     uint64_t wait_root_ns; // from a trace's root; 0: no matter
+    const char *shape_path; // the first policy that looks at the shape of traces; "": none does
 };
 
 struct tr_policy_counters {

@@ -27,6 +27,13 @@ int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, stru
 // The plan's programs, without their slots. Returns 0, -ENOMEM.
 int tr_policy_programs_make(struct tr_policy_set_whole *whole);
 
+// What the plan tells the walk of the shape: what is needed, and which predicates are marked.
+void tr_policy_shape_make(struct tr_policy_set_whole *whole);
+// Give the keys of one place that the shape looks at their slots. Returns false: there are not that many.
+bool tr_policy_shape_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place);
+// The slot of a key, taken if it has none. Returns NULL: all are.
+struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct tr_ottl_key *wanted, uint32_t *slots);
+
 // Give the keys of one place that programs look at their slots: spans first. `keys` has room for TR_WALK_SLOTS_MAX more.
 //
 // Returns 0, -EINVAL: there are not that many slots.

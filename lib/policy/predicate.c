@@ -108,7 +108,45 @@ void tr_predicates_carry(struct tr_predicates *predicates, const struct tr_predi
             continue;
         row->predicate->sets++;
         predicates->rows[i] = *row;
+        if (predicates->epoch - row->marked_by >= TR_EPOCHS_LIVE_MAX)
+            predicates->rows[i].mark = 0;
     }
+    memcpy(predicates->shape_used_by, before->shape_used_by, sizeof(predicates->shape_used_by));
+}
+
+void tr_predicates_shape(struct tr_predicates *predicates, uint32_t needs, const char *path)
+{
+    for (uint32_t i = 0; i < TR_SHAPE_NEEDS; i++)
+        if (needs >> i & 1)
+            predicates->shape_used_by[i] = predicates->epoch;
+    if (!predicates->shape_path[0])
+        snprintf(predicates->shape_path, sizeof(predicates->shape_path), "%s", path);
+}
+
+uint32_t tr_predicates_shape_needs(const struct tr_predicates *predicates)
+{
+    uint32_t needs = 0;
+
+    for (uint32_t i = 0; i < TR_SHAPE_NEEDS; i++)
+        if (predicates->shape_used_by[i] && predicates->epoch - predicates->shape_used_by[i] < TR_EPOCHS_LIVE_MAX)
+            needs |= 1u << i;
+    return needs;
+}
+
+int tr_predicates_mark(struct tr_predicates *predicates, int number, const char *path)
+{
+    struct tr_predicate_row *row = &predicates->rows[number];
+    uint32_t taken = 0;
+
+    tr_predicates_shape(predicates, TR_SHAPE_LINKS | TR_SHAPE_MARKS, path);
+    row->marked_by = predicates->epoch;
+    for (int i = 0; i < TR_PREDICATES_MAX; i++)
+        if (predicates->rows[i].predicate && predicates->rows[i].mark)
+            taken |= 1u << (predicates->rows[i].mark - 1);
+    for (uint32_t mark = 0; !row->mark && mark < TR_MARKS_MAX; mark++)
+        if (!(taken >> mark & 1))
+            row->mark = mark + 1;
+    return row->mark ? (int)row->mark - 1 : -ENOSPC;
 }
 
 void tr_predicates_clear(struct tr_predicates *predicates)

@@ -41,12 +41,16 @@ struct tr_predicate {
 struct tr_predicate_row {
     struct tr_predicate *predicate; // NULL: the number is free
     uint32_t used_by;               // the last epoch that a policy used it in
+    uint32_t mark;                  // of the shape, +1: a policy wants to know it of each span; 0: none does
+    uint32_t marked_by;             // the last epoch in which one did
 };
 
 struct tr_predicates {
     uint32_t epoch;
     uint32_t lcores; // that will test them
     struct tr_predicate_row rows[TR_PREDICATES_MAX]; // by number
+    uint32_t shape_used_by[TR_SHAPE_NEEDS]; // the last epoch in which a policy needed it, by bit; 0: none did
+    char shape_path[128];                   // the first policy of this epoch that needs any; "": none does
 };
 
 // A predicate of `bytes` (its type's struct, zeroed but for the head), to be given to tr_predicates_add().
@@ -67,6 +71,16 @@ int tr_predicates_add(struct tr_predicates *predicates, struct tr_predicate *pre
 // Take over what is still needed of the set before.
 void tr_predicates_carry(struct tr_predicates *predicates, const struct tr_predicates *before);
 void tr_predicates_clear(struct tr_predicates *predicates);
+
+// A policy at `path` looks at the shape of traces, at TR_SHAPE_* of each span.
+void tr_predicates_shape(struct tr_predicates *predicates, uint32_t needs, const char *path);
+// What it needs, and those before it whose traces may be live.
+uint32_t tr_predicates_shape_needs(const struct tr_predicates *predicates);
+
+// A policy at `path` wants to know of each span whether predicate `number` holds.
+//
+// Returns the bit of tr_shape.marks, -ENOSPC: TR_MARKS_MAX predicates are marked.
+int tr_predicates_mark(struct tr_predicates *predicates, int number, const char *path);
 
 // Canonical text: words as they are, strings quoted so that no two lists look the same.
 struct tr_predicate_text {

@@ -18,11 +18,13 @@ enum tr_message_kind {
     TR_MESSAGE_EMIT = 4,    // class 2
     TR_MESSAGE_ACK = 5,     // class 2
     TR_MESSAGE_WIDE = 6,    // class 1, behind a SUMMARY with TR_SPAN_WIDE
+    TR_MESSAGE_SHAPE = 7,   // class 1, behind a SUMMARY with TR_SPAN_SHAPE, and behind its WIDE
 };
 
 // Flags of a summary.
 #define TR_SPAN_ROOT 0x01 // no parent
 #define TR_SPAN_WIDE 0x02 // one slot follows: predicates 64 and up, of which at least one holds
+#define TR_SPAN_SHAPE 0x04 // one slot follows, behind WIDE: the span's part in the shape of its trace
 
 #define TR_POSITION_BITS 48
 #define TR_POSITION_MASK ((1ull << TR_POSITION_BITS) - 1)
@@ -51,6 +53,34 @@ struct tr_summary_wide {
     uint64_t flags : 4;
     uint64_t epoch : 8;
     uint64_t predicates2[2]; // words 6 and 7
+};
+
+// Which of `ot` in a span's trace_state are there.
+#define TR_OT_RANDOM    0x01
+#define TR_OT_THRESHOLD 0x02
+
+#define TR_MARKS_MAX 4
+
+// The slot behind a summary with TR_SPAN_SHAPE; sent only where the config needs it. All are enqueued in one go.
+struct tr_summary_shape {
+    uint64_t span_id;        // the 8 bytes, as they lie in memory
+    uint64_t parent_id;      // 0: none
+    uint32_t print;          // fingerprint of its query or call; 0: it has none
+    uint32_t sampler_key;    // of dynamic samplers; 0: none
+    uint64_t random : 56;    // ot=rv
+    uint64_t ot : 8;         // TR_OT_*
+    uint64_t threshold : 56; // ot=th
+    uint64_t span_kind : 3;  // as OTLP numbers them
+    uint64_t error : 1;      // its status is ERROR, or that of its response says so
+    uint64_t query : 1;      // `print` is that of a query
+    uint64_t reserved : 3;
+    uint64_t zone : 32; // hash of its resource's availability zone; 0: not known
+    uint64_t marks : 4; // predicates that a policy wants to know of each span
+    uint64_t reserved2 : 12;
+    uint64_t kind : 4; // TR_MESSAGE_SHAPE
+    uint64_t flags : 4;
+    uint64_t epoch : 8;
+    uint64_t reserved3[2];
 };
 
 // "Decide and emit what began in my journal below this position." Sent behind the summaries it covers.
@@ -91,6 +121,7 @@ struct tr_emit_message {
 union tr_message {
     struct tr_summary summary;
     struct tr_summary_wide wide;
+    struct tr_summary_shape shape;
     struct tr_tail_message tail;
     struct tr_emit_message emit;
     struct { // what all share: the word that holds the kind
@@ -103,5 +134,12 @@ union tr_message {
     } any;
 };
 _Static_assert(sizeof(union tr_message) == 64, "a slot is one cache line");
+_Static_assert(sizeof(struct tr_summary_shape) == 64, "a slot too");
+
+// How many slots a summary takes with what follows it.
+static inline uint32_t tr_summary_slots(const struct tr_summary *summary)
+{
+    return 1 + (summary->flags & TR_SPAN_WIDE ? 1 : 0) + (summary->flags & TR_SPAN_SHAPE ? 1 : 0);
+}
 
 #endif

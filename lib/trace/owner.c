@@ -68,6 +68,7 @@ static void table_options_of(const struct tr_owner_options *options, struct tr_t
         .traces_max = options->traces_max,
         .refs_max = options->refs_max,
         .words = options->predicate_words ? options->predicate_words : TR_AGGREGATE_WORDS,
+        .shape = options->shape,
         .numa_node = options->numa_node,
         .prefault = options->prefault,
     };

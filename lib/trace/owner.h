@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "journal/verdict.h"
 #include "trace/message.h"
+#include "trace/shape.h"
 
 #define TR_AGGREGATE_WORDS 8
 
@@ -31,6 +32,8 @@ struct tr_trace {
     uint32_t epoch;  // under which it began and is decided
     bool root_seen;
     uint64_t bits[TR_AGGREGATE_WORDS]; // OR over its spans
+    const struct tr_trace_ot *ot; // what its spans' trace_state said; NULL: not reserved
+    struct tr_shapes *shapes;     // its spans' records, for who wants to look at them; NULL: not reserved
 };
 
 enum tr_answer { TR_ANSWER_DROP, TR_ANSWER_KEEP, TR_ANSWER_PENDING };
@@ -59,6 +62,7 @@ struct tr_owner_options {
     uint64_t wait_min_ns;
     uint32_t trace_spans_max; // 0: none
     uint64_t trace_bytes_max; // 0: none
+    bool shape;               // reserve room for the shape of traces
     const char *directory;    // of the verdict ring's file
     int numa_node;            // -1: wherever
     bool prefault;            // take all memory at creation, not at first touch
@@ -125,10 +129,10 @@ uint32_t tr_owner_epoch_oldest(const struct tr_owner *owner);
 
 // Take up to `count` class 1 messages that came from `origin`, in their order.
 //
-// messages  SUMMARY (with its WIDE slot) and TAIL; it stops before an EPOCH mark, which is the caller's
+// messages  SUMMARY (with the slots that follow it) and TAIL; it stops before an EPOCH mark, which is the caller's
 //
 // Returns how many were taken: fewer when the table or the references are full, when a late span's emit finds
-// its ring full, or when the last is a summary whose WIDE slot is not among them. The rest must be offered
+// its ring full, or when the last is a summary whose further slots are not all among them. The rest must be offered
 // again. Nothing is decided here. Cost: one probe, at most 2 cache misses a summary (a burst is prefetched).
 uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union tr_message *messages,
                           uint32_t count, uint64_t now, uint64_t wall_ns);

@@ -66,6 +66,19 @@ void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct t
     if (entry->flags & TR_ENTRY_WIDE)
         memcpy(trace->bits + 1, tr_table_wide(&owner->table, number),
                owner->table.wide_words * sizeof(uint64_t));
+    if (owner->table.ots)
+        trace->ot = &owner->table.ots[number];
+}
+
+// Policies that look at the shape of traces find it here.
+static void shapes_show(struct tr_owner *owner, uint32_t number, struct tr_trace *trace)
+{
+    const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    owner->shapes.table = &owner->table;
+    owner->shapes.entry = entry;
+    owner->shapes.spans = entry->spans;
+    trace->shapes = &owner->shapes;
 }
 
 void tr_owner_end(struct tr_owner *owner, uint32_t number)
@@ -193,6 +206,8 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
         return;
     }
     tr_owner_trace_view(owner, number, &trace);
+    if (tr_unlikely(owner->table.shapes != NULL))
+        shapes_show(owner, number, &trace);
     switch (owner->decider.decide(owner->decider.context, &trace, &policy)) {
     case TR_ANSWER_PENDING:
         tr_owner_move(owner, number, TR_ENTRY_ON_PARKED);

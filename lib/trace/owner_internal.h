@@ -5,6 +5,7 @@
 
 #include "trace/fifo.h"
 #include "trace/owner.h"
+#include "trace/shapes.h"
 #include "trace/table.h"
 #include "trace/verdicts.h"
 
@@ -56,6 +57,7 @@ struct tr_owner {
     struct tr_table table;
     struct tr_verdicts verdicts;
     struct tr_pool chunks; // of the origins' FIFOs
+    struct tr_shapes shapes; // of the trace that is being decided
     struct tr_decider decider;
     struct tr_owner_output output;
     struct tr_emission emission;

@@ -157,7 +157,8 @@ uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union t
         if (i % BURST == 0)
             burst_prefetch(owner, message, TR_MIN(count - i, (uint32_t)BURST), hashes);
         if (tr_likely(message->any.kind == TR_MESSAGE_SUMMARY)) {
-            if (tr_unlikely(message->summary.flags & TR_SPAN_WIDE) && i + 1 == count)
+            if (tr_unlikely(message->summary.flags & (TR_SPAN_WIDE | TR_SPAN_SHAPE)) &&
+                count - i < tr_summary_slots(&message->summary))
                 break;
             if (!summary_take(owner, origin, &message->summary, hashes[i % BURST], now))
                 break;
@@ -165,7 +166,7 @@ uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union t
             spans++;
         } else if (message->any.kind == TR_MESSAGE_TAIL) {
             tr_owner_tail_ask(owner, origin, &message->tail);
-        } else if (message->any.kind != TR_MESSAGE_WIDE) {
+        } else if (message->any.kind != TR_MESSAGE_WIDE && message->any.kind != TR_MESSAGE_SHAPE) {
             break;
         }
     }

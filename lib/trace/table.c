@@ -19,13 +19,24 @@ static size_t numbers_bytes(uint32_t count)
     return ((size_t)count + 1) * sizeof(uint32_t);
 }
 
+static size_t shapes_bytes(uint32_t blocks)
+{
+    return ((size_t)blocks + 1) * TR_BLOCK_REFS * sizeof(struct tr_shape);
+}
+
+static size_t ots_bytes(uint32_t traces_max)
+{
+    return ((size_t)traces_max + 1) * sizeof(struct tr_trace_ot);
+}
+
 uint64_t tr_table_bytes(const struct tr_table_options *options)
 {
     uint32_t blocks = blocks_for(options);
 
     return tr_index_bytes(options->traces_max) + tr_pool_bytes(options->traces_max, sizeof(struct tr_entry)) +
            numbers_bytes(options->traces_max) + tr_pool_bytes(blocks, sizeof(struct tr_block)) +
-           numbers_bytes(blocks) + wide_bytes(options->traces_max, options->words - 1);
+           numbers_bytes(blocks) + wide_bytes(options->traces_max, options->words - 1) +
+           (options->shape ? shapes_bytes(blocks) + ots_bytes(options->traces_max) : 0);
 }
 
 int tr_table_create(struct tr_table *table, const struct tr_table_options *options)
@@ -49,6 +60,12 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
     // Not before a config has so many predicates.
     if (table->wide_words)
         table->wide = tr_pages_map(wide_bytes(traces, table->wide_words), node, false);
+    if (options->shape) {
+        table->shapes = tr_pages_map(shapes_bytes(table->blocks.max), node, options->prefault);
+        table->ots = tr_pages_map(ots_bytes(traces), node, options->prefault);
+        if (!table->shapes || !table->ots)
+            rc = -ENOMEM;
+    }
     if (rc == 0 && lines && table->generations && table->blocks.items && table->blocks.stack &&
         (table->wide || !table->wide_words))
         return 0;
@@ -60,6 +77,8 @@ void tr_table_destroy(struct tr_table *table)
 {
     const uint32_t traces = table->entries.items_max;
 
+    tr_pages_unmap(table->ots, ots_bytes(traces));
+    tr_pages_unmap(table->shapes, shapes_bytes(table->blocks.max));
     tr_pages_unmap(table->wide, wide_bytes(traces, table->wide_words));
     tr_pages_unmap(table->blocks.stack, numbers_bytes(table->blocks.max));
     tr_pages_unmap(table->blocks.items, tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)));
@@ -160,6 +179,29 @@ static void wide_add(struct tr_table *table, struct tr_entry *entry, uint32_t nu
                                                    : more->predicates2[i - TR_NELEMS(more->predicates)];
 }
 
+static __attribute__((noinline)) void shape_add(struct tr_table *table, const struct tr_entry *entry, uint32_t number,
+                                                const struct tr_summary *summary)
+{
+    const struct tr_summary *last = summary + (summary->flags & TR_SPAN_WIDE ? 1 : 0);
+    const struct tr_summary_shape *shape = (const struct tr_summary_shape *)(last + 1);
+    struct tr_ref_cursor at = {.block = entry->last_block, .ref = entry->spans};
+
+    tr_shape_pack(tr_table_shape(table, &at), summary, shape, tr_zones_number(&table->zones, (uint32_t)shape->zone));
+    if (entry->spans == 0)
+        table->ots[number] = (struct tr_trace_ot){0};
+    tr_trace_ot_add(&table->ots[number], shape);
+}
+
+// A span that was walked before any policy wanted its shape.
+static void shape_none(struct tr_table *table, const struct tr_entry *entry, uint32_t number)
+{
+    struct tr_ref_cursor at = {.block = entry->last_block, .ref = entry->spans};
+
+    *tr_table_shape(table, &at) = (struct tr_shape){0};
+    if (entry->spans == 0)
+        table->ots[number] = (struct tr_trace_ot){0};
+}
+
 static void block_add(struct tr_table *table, struct tr_entry *entry)
 {
     uint32_t count = entry->spans / TR_BLOCK_REFS;
@@ -191,6 +233,12 @@ void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summa
         entry->start_ns = summary->start_ns;
     if (summary->end_ns > entry->end_ns)
         entry->end_ns = summary->end_ns;
+    if (tr_unlikely(table->shapes != NULL)) {
+        if (summary->flags & TR_SPAN_SHAPE)
+            shape_add(table, entry, number, summary);
+        else
+            shape_none(table, entry, number);
+    }
     entry->bits |= summary->predicates;
     entry->bytes += summary->bytes;
     entry->spans++;

@@ -9,6 +9,7 @@
 #include "trace/index.h"
 #include "trace/message.h"
 #include "trace/pool.h"
+#include "trace/shape.h"
 
 #define TR_ENTRY_ROOT 0x01 // its root span was seen
 #define TR_ENTRY_WIDE 0x02 // its row in `wide` is in use
@@ -89,6 +90,9 @@ struct tr_table {
     struct tr_pool entries;
     struct tr_blocks blocks;
     uint32_t *generations; // of each entry: how often it was given back
+    struct tr_shape *shapes;  // of each reference, by block and slot; NULL: not reserved
+    struct tr_trace_ot *ots;  // of each entry; NULL with shapes
+    struct tr_zones zones;
     uint64_t *wide;        // predicate words 1 and up of each entry, wide_words of them
     uint32_t wide_words;
     uint32_t refs_max;
@@ -101,6 +105,7 @@ struct tr_table_options {
     uint32_t refs_max;
     uint32_t words; // predicate words, 1 to TR_AGGREGATE_WORDS
     uint64_t seed[2];
+    bool shape; // reserve room for the shape of traces
     int numa_node;
     bool prefault;
 };
@@ -118,6 +123,11 @@ static inline struct tr_entry *tr_table_entry(const struct tr_table *table, uint
 static inline struct tr_block *tr_table_block(const struct tr_table *table, uint32_t block)
 {
     return table->blocks.items + block;
+}
+
+static inline struct tr_shape *tr_table_shape(const struct tr_table *table, const struct tr_ref_cursor *at)
+{
+    return table->shapes + (size_t)at->block * TR_BLOCK_REFS + at->ref % TR_BLOCK_REFS;
 }
 
 static inline uint64_t *tr_table_wide(const struct tr_table *table, uint32_t entry)
@@ -171,7 +181,7 @@ void tr_table_forget(struct tr_table *table, uint32_t entry);
 // Give the entry and its references back.
 void tr_table_end(struct tr_table *table, uint32_t entry);
 
-// Add a summary's span to a trace. There must be room: table->refs < table->refs_max.
+// Add a summary's span to a trace, with the slots that follow it. There must be room: table->refs < table->refs_max.
 void tr_table_add(struct tr_table *table, uint32_t entry, const struct tr_summary *summary, uint32_t holder);
 
 static inline struct tr_ref_cursor tr_table_refs_begin(const struct tr_entry *entry)

@@ -51,7 +51,7 @@ static void span_walk(const struct tr_ottl *program, const uint8_t *span, uint32
     struct tr_walk_program runs = {.run = run, .argument = program, .slots = slots, .absent = TR_WALK_ABSENT_RUN};
     static const struct tr_walk_test no_tests[1];
     struct tr_walk_plan plan = {
-        .words = 1, .tests = no_tests, .programs = &runs, .programs_count = 1, .programs_span = 1,
+        .words = 1, .looks = true, .tests = no_tests, .programs = &runs, .programs_count = 1, .programs_span = 1,
         .slot_words = 1, .span_slot_words = 1};
     struct tr_walk_span walked;
     struct tr_bits bits = {{0}};
