@@ -29,6 +29,7 @@ struct tr_ottl_key {
     enum tr_ottl_place place;
     const char *name; // of `bytes`, with a NUL behind
     uint32_t bytes;
+    bool idle; // that it is there is alone no reason to run
 };
 
 // Compile a condition.

@@ -2,15 +2,14 @@
 // The programs of a plan, and the slots in which the walk leaves them the values of their keys: those of span
 // attributes first, those of resources and scopes from the next word on.
 #include "policy/policy_set.h"
-#include "policy/predicate_ottl.h"
 
 static uint32_t keys_count(const struct tr_predicate *predicate)
 {
     uint32_t count = 0;
 
-    if (!predicate || predicate->type != &tr_predicate_type_ottl)
+    if (!predicate || !predicate->type->program)
         return 0;
-    while (tr_predicate_ottl_key(predicate, count))
+    while (predicate->type->program->key(predicate, count))
         count++;
     return count;
 }
@@ -25,10 +24,9 @@ static size_t programs_add(struct tr_policy_set_whole *whole, bool context_only,
         const struct tr_predicate *predicate = whole->predicates.rows[i].predicate;
         struct tr_walk_program *program = &whole->programs[plan->programs_count];
 
-        if (!predicate || predicate->type != &tr_predicate_type_ottl ||
-            tr_predicate_ottl_context_only(predicate) != context_only)
+        if (!predicate || !predicate->type->program || predicate->type->program->context_only(predicate) != context_only)
             continue;
-        tr_predicate_ottl_program(predicate, program);
+        predicate->type->program->make(predicate, program);
         program->predicate = i;
         program->slots = whole->slots + slots;
         slots += keys_count(predicate);
@@ -76,7 +74,7 @@ struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct 
 
 static int slots_full(struct tr_error *error)
 {
-    return tr_error_set(error, EINVAL, "tail_sampling.policies: OTTL conditions look at more than %d attributes",
+    return tr_error_set(error, EINVAL, "tail_sampling.policies: conditions look at more than %d attributes",
                         TR_WALK_SLOTS_MAX);
 }
 
@@ -91,7 +89,7 @@ int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_ke
         const struct tr_predicate *predicate = program->argument;
         const struct tr_ottl_key *wanted;
 
-        for (uint32_t k = 0; (wanted = tr_predicate_ottl_key(predicate, k)) != NULL; k++) {
+        for (uint32_t k = 0; (wanted = predicate->type->program->key(predicate, k)) != NULL; k++) {
             struct tr_walk_key *key;
 
             if (wanted->place != place)
@@ -100,7 +98,7 @@ int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_ke
             if (!key)
                 return slots_full(error);
             slots[k] = (uint16_t)(key->note - 1);
-            program->watched[slots[k] / 64] |= 1ull << slots[k] % 64;
+            program->watched[slots[k] / 64] |= wanted->idle ? 0 : 1ull << slots[k] % 64;
         }
     }
     if (!tr_policy_shape_keys(whole, keys, place))

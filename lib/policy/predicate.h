@@ -18,8 +18,17 @@
 #define TR_PLACE_BOTH     (TR_PLACE_SPAN | TR_PLACE_RESOURCE)
 
 struct tr_predicate;
+struct tr_ottl_key;
 
-// What a predicate's type is made of. Either `value` (and the predicate has a key) or `span`, or none of the two
+// A predicate that is a program of the walk: how the plan gets it.
+struct tr_predicate_program {
+    void (*make)(const struct tr_predicate *predicate, struct tr_walk_program *program); // but for its slots
+    bool (*context_only)(const struct tr_predicate *predicate); // it looks at the resource and the scope alone
+    // The attributes that it looks at; the program's slots are in their order. NULL behind the last.
+    const struct tr_ottl_key *(*key)(const struct tr_predicate *predicate, uint32_t index);
+};
+
+// What a predicate's type is made of. Either `value` (and the predicate has a key), `span` or `program`, or none of them
 // where the plan knows the type by itself.
 struct tr_predicate_type {
     const char *name; // the text begins with it
@@ -27,6 +36,7 @@ struct tr_predicate_type {
     // After the whole span was walked. `bits` has what its attributes and its resource's said.
     bool (*span)(const void *predicate, const struct tr_walk_span *span, const struct tr_bits *bits);
     void (*clear)(struct tr_predicate *predicate); // what the type allocated; NULL: nothing
+    const struct tr_predicate_program *program;
 };
 
 // The head of each type's own struct. Immutable once it has a number; shared by the sets that use it.

@@ -21,8 +21,6 @@ static void clear(struct tr_predicate *predicate)
     free(ottl->programs);
 }
 
-const struct tr_predicate_type tr_predicate_type_ottl = {.name = "ottl", .clear = clear};
-
 // Conditions begin..end-1, whose slots begin at `slots`. Returns TR_OTTL_YES, _NO, or _ERROR: no more is to be asked.
 static enum tr_ottl_answer programs_run(const struct ottl *ottl, uint32_t begin, uint32_t end,
                                         const struct tr_walk_span *span, const struct tr_walk_notes *notes,
@@ -101,7 +99,7 @@ static enum tr_walk_absent absent(const struct ottl *ottl)
     return TR_WALK_ABSENT_NO;
 }
 
-void tr_predicate_ottl_program(const struct tr_predicate *predicate, struct tr_walk_program *program)
+static void program_make(const struct tr_predicate *predicate, struct tr_walk_program *program)
 {
     const struct ottl *ottl = (const struct ottl *)predicate;
 
@@ -110,7 +108,7 @@ void tr_predicate_ottl_program(const struct tr_predicate *predicate, struct tr_w
     program->absent = (uint8_t)absent(ottl);
 }
 
-bool tr_predicate_ottl_context_only(const struct tr_predicate *predicate)
+static bool context_only(const struct tr_predicate *predicate)
 {
     const struct ottl *ottl = (const struct ottl *)predicate;
 
@@ -120,7 +118,7 @@ bool tr_predicate_ottl_context_only(const struct tr_predicate *predicate)
     return true;
 }
 
-const struct tr_ottl_key *tr_predicate_ottl_key(const struct tr_predicate *predicate, uint32_t index)
+static const struct tr_ottl_key *key_of(const struct tr_predicate *predicate, uint32_t index)
 {
     const struct ottl *ottl = (const struct ottl *)predicate;
 
@@ -134,6 +132,9 @@ const struct tr_ottl_key *tr_predicate_ottl_key(const struct tr_predicate *predi
     }
     return NULL;
 }
+
+static const struct tr_predicate_program program = {program_make, context_only, key_of};
+static const struct tr_predicate_type type = {.name = "ottl", .clear = clear, .program = &program};
 
 static char *detail_make(const struct tr_ottl_text *texts, uint32_t count, bool stop)
 {
@@ -153,7 +154,7 @@ int tr_predicate_ottl(struct tr_predicates *predicates, const struct tr_ottl_tex
                       struct tr_error *error)
 {
     char *detail = detail_make(texts, count, stop);
-    struct ottl *made = detail ? tr_predicate_create(&tr_predicate_type_ottl, sizeof(*made), NULL, 0, detail) : NULL;
+    struct ottl *made = detail ? tr_predicate_create(&type, sizeof(*made), NULL, 0, detail) : NULL;
     uint32_t keys;
     int rc = 0;
 

@@ -20,10 +20,4 @@ struct tr_ottl_text {
 int tr_predicate_ottl(struct tr_predicates *predicates, const struct tr_ottl_text *texts, uint32_t count, bool stop,
                       struct tr_error *error);
 
-// For the plan. The program's slots are in the order of tr_predicate_ottl_key(), which returns NULL behind the last.
-extern const struct tr_predicate_type tr_predicate_type_ottl;
-void tr_predicate_ottl_program(const struct tr_predicate *predicate, struct tr_walk_program *program);
-bool tr_predicate_ottl_context_only(const struct tr_predicate *predicate);
-const struct tr_ottl_key *tr_predicate_ottl_key(const struct tr_predicate *predicate, uint32_t index);
-
 #endif
