@@ -34,6 +34,10 @@ static int text_bind(const struct tr_option *row, const struct tr_yaml_node *nod
 static int strings_bind(struct tr_arena *arena, const struct tr_option *row, struct tr_strings *strings,
                         const struct tr_yaml_node *node, struct tr_error *error)
 {
+    if (row->flags & TR_ONE_TOO && node->kind == TR_YAML_SCALAR && !tr_yaml_null(node)) {
+        *strings = (struct tr_strings){.items = tr_arena_array(arena, 1, sizeof(char *)), .count = 1};
+        return strings->items ? text_bind(row, node, &strings->items[0], error) : memory_fail(error);
+    }
     if (kind_check(node, TR_YAML_LIST, error) || tr_value_count_check(row, node->count, node, error))
         return -EINVAL;
     *strings = (struct tr_strings){.items = tr_arena_array(arena, node->count, sizeof(char *))};

@@ -91,7 +91,7 @@ static void type_write(FILE *out, const struct tr_option *row)
         [TR_TYPE_LIST] = "list of ",
     };
 
-    fputs(names[row->type], out);
+    fputs(row->flags & TR_ONE_TOO ? "text or list of texts" : names[row->type], out);
     if (has_table(row)) {
         fprintf(out, "[%s](#", row->table->title);
         anchor_write(out, row->table->title);

@@ -36,6 +36,7 @@ enum tr_option_flags {
     TR_REQUIRED = 2, // no default
     TR_AUTO = 4,     // the word "auto" is accepted and stored as 0 (numbers) or NULL (strings)
     TR_SECRET = 8,   // shown as "***" by show and diff, unless it begins with env: or file:
+    TR_ONE_TOO = 16, // STRINGS: a single text is a list of one
 };
 
 struct tr_strings {

@@ -17,7 +17,7 @@ static int names_check(const struct tr_policy_options *policies, size_t count, s
 // Drop policies first, each kind in the order of the config.
 static int order_make(struct tr_policy_set_whole *whole)
 {
-    uint32_t count = whole->set.policies, at = 0;
+    uint32_t count = whole->policies_count, at = 0;
 
     whole->order = calloc(count + 1, sizeof(*whole->order));
     if (!whole->order)
@@ -29,6 +29,22 @@ static int order_make(struct tr_policy_set_whole *whole)
     for (uint32_t i = 0; i < count; i++)
         if (whole->policies[i].type != &tr_policy_drop)
             whole->order[at++] = (uint16_t)i;
+    return 0;
+}
+
+// Number the rows of those policies that have some behind the policies.
+static int rows_make(struct tr_policy_set_whole *whole, struct tr_error *error)
+{
+    uint32_t rows = whole->policies_count;
+
+    for (uint32_t i = 0; i < whole->policies_count; i++) {
+        whole->policies[i].first_row = rows;
+        rows += whole->policies[i].rows;
+    }
+    if (rows >= TR_POLICY_NONE)
+        return tr_error_set(error, EINVAL, "tail_sampling.policies: %u policies and rules, at most %d are possible",
+                            rows, TR_POLICY_NONE - 1);
+    whole->set.policies = rows;
     return 0;
 }
 
@@ -48,12 +64,13 @@ static int policies_make(struct tr_policy_set_whole *whole, const struct tr_list
             .path = path, .place = TR_POLICY_AT_TOP, .predicates = &whole->predicates};
 
         snprintf(path, sizeof(path), "tail_sampling.policies[%zu]", i);
-        whole->set.policies++;
+        whole->policies_count++;
         rc = tr_policy_compile(&whole->policies[i], &policies[i], &place, error);
         if (rc < 0)
             return rc;
     }
-    return order_make(whole);
+    rc = rows_make(whole, error);
+    return rc < 0 ? rc : order_make(whole);
 }
 
 int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
@@ -93,7 +110,7 @@ void tr_policy_set_free(struct tr_policy_set *set)
 
     if (!set)
         return;
-    for (uint32_t i = 0; whole->policies && i < set->policies; i++)
+    for (uint32_t i = 0; whole->policies && i < whole->policies_count; i++)
         tr_policy_clear(&whole->policies[i]);
     free(whole->policies);
     free(whole->order);

@@ -6,18 +6,41 @@
 
 #include "base/counter.h"
 
-const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy)
+// The policy that a number means, and its row; *row is UINT32_MAX for the policy itself. Returns NULL: it means none.
+static const struct tr_policy *policy_of(const struct tr_policy_set *set, uint16_t number, uint32_t *row)
 {
     const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
 
-    return policy < set->policies ? whole->policies[policy].name : "";
+    *row = UINT32_MAX;
+    if (number < whole->policies_count)
+        return &whole->policies[number];
+    for (uint32_t i = 0; i < whole->policies_count; i++) {
+        const struct tr_policy *policy = &whole->policies[i];
+
+        if (number >= policy->first_row && number - policy->first_row < policy->rows) {
+            *row = number - policy->first_row;
+            return policy;
+        }
+    }
+    return NULL;
+}
+
+const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy)
+{
+    uint32_t row;
+    const struct tr_policy *of = policy_of(set, policy, &row);
+
+    if (!of)
+        return "";
+    return row == UINT32_MAX ? of->name : of->type->row_name(of, row);
 }
 
 const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy)
 {
-    const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
+    uint32_t row;
+    const struct tr_policy *of = policy_of(set, policy, &row);
 
-    return policy < set->policies ? whole->policies[policy].type->name : "";
+    return of ? of->type->name : "";
 }
 
 static void example_note(struct tr_policy_counters *counters, const struct tr_trace *trace)
@@ -25,26 +48,55 @@ static void example_note(struct tr_policy_counters *counters, const struct tr_tr
     memcpy(counters->example_id, trace->trace_id, sizeof(counters->example_id));
 }
 
-static enum tr_answer ask(const struct tr_policy *policy, const struct tr_trace *trace,
-                          struct tr_policy_counters *counters)
+// A row that answered: who kept or dropped the trace, as far as it is up to this policy.
+static void row_count(struct tr_policy_counters *counters, const struct tr_trace *trace, enum tr_answer answer)
 {
     tr_count(&counters->traces_seen, 1);
-    return policy->type->decide(policy, trace);
+    if (answer == TR_ANSWER_PENDING)
+        return;
+    example_note(counters, trace);
+    if (answer == TR_ANSWER_DROP) {
+        tr_count(&counters->traces_dropped, 1);
+        return;
+    }
+    tr_count(&counters->traces_kept, 1);
+    tr_count(&counters->spans_kept, trace->spans);
+}
+
+// Ask policy `number`. *by is what a verdict shall name: it, or a row of it.
+static enum tr_answer ask(const struct tr_policy_set_whole *whole, uint32_t number, const struct tr_trace *trace,
+                          struct tr_policy_counters *counters, uint32_t *by)
+{
+    const struct tr_policy *policy = &whole->policies[number];
+    enum tr_answer answer;
+    uint32_t row;
+
+    tr_count(&counters[number].traces_seen, 1);
+    *by = number;
+    if (!policy->rows)
+        return policy->type->decide(policy, trace);
+    answer = policy->type->decide_row(policy, trace, &row);
+    *by = policy->first_row + row;
+    row_count(&counters[*by], trace, answer);
+    return answer;
 }
 
 enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struct tr_trace *trace,
                                     struct tr_policy_counters *counters, uint16_t *policy)
 {
     const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
-    uint32_t keepers = 0, keeper = 0;
+    uint32_t keepers = 0, keeper = 0, keeper_by = 0;
     bool pending = false;
 
     *policy = TR_POLICY_NONE;
-    for (uint32_t at = 0; at < set->policies; at++) {
-        uint32_t i = whole->order[at];
-        enum tr_answer answer = ask(&whole->policies[i], trace, &counters[i]);
+    for (uint32_t at = 0; at < whole->policies_count; at++) {
+        uint32_t i = whole->order[at], by;
+        enum tr_answer answer = ask(whole, i, trace, counters, &by);
 
         pending = pending || answer == TR_ANSWER_PENDING;
+        // A rule that dropped it is worth a name, if nobody keeps it.
+        if (answer == TR_ANSWER_DROP && by != i && *policy == TR_POLICY_NONE)
+            *policy = (uint16_t)by;
         if (answer != TR_ANSWER_KEEP)
             continue;
         example_note(&counters[i], trace);
@@ -53,8 +105,10 @@ enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struc
             *policy = (uint16_t)i;
             return TR_ANSWER_DROP;
         }
-        if (!keepers++)
+        if (!keepers++) {
             keeper = i;
+            keeper_by = by;
+        }
         tr_count(&counters[i].traces_kept, 1);
         tr_count(&counters[i].spans_kept, trace->spans);
         if (whole->first_match)
@@ -62,8 +116,11 @@ enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struc
     }
     if (!keepers)
         return pending ? TR_ANSWER_PENDING : TR_ANSWER_DROP;
-    *policy = (uint16_t)keeper;
-    if (keepers == 1)
+    *policy = (uint16_t)keeper_by;
+    if (keepers == 1) {
         tr_count(&counters[keeper].traces_kept_alone, 1);
+        if (keeper_by != keeper)
+            tr_count(&counters[keeper_by].traces_kept_alone, 1);
+    }
     return TR_ANSWER_KEEP;
 }

@@ -99,7 +99,7 @@ TABLE(trace_state, "trace_state", struct tr_trace_state_options);
                          "always_sample, status_code, latency, probabilistic, string_attribute, "            \
                          "numeric_attribute, boolean_attribute, span_count, trace_state, trace_flags, " \
                          "ottl_condition; and, " \
-                         "not and drop where their blocks are listed."),                                     \
+                         "not, drop and rules where their blocks are listed."),                                     \
         OF_THAT_TYPE(status_code, "status_code", status_code_table),                                         \
         OF_THAT_TYPE(latency, "latency", latency_table),                                                     \
         OF_THAT_TYPE(probabilistic, "probabilistic", probabilistic_table),                                   \
@@ -139,6 +139,7 @@ static const struct tr_option policy_rows[] = {
     OF_THAT_TYPE(and, "and", and_table),
     OF_THAT_TYPE(not, "not", not_table),
     OF_THAT_TYPE(drop, "drop", drop_table),
+    OF_THAT_TYPE(rules, "rules", tr_rules_option_table),
 };
 TABLE(policy, "policies", struct tr_policy_options);
 

@@ -6,7 +6,7 @@
 static const struct tr_policy_type *const types[] = {
     &tr_policy_always_sample,     &tr_policy_and,           &tr_policy_boolean_attribute, &tr_policy_drop,
     &tr_policy_latency,           &tr_policy_not,           &tr_policy_numeric_attribute, &tr_policy_ottl_condition, &tr_policy_probabilistic,
-    &tr_policy_span_count,        &tr_policy_status_code,   &tr_policy_string_attribute,  &tr_policy_trace_flags,
+    &tr_policy_rules,             &tr_policy_span_count,        &tr_policy_status_code,   &tr_policy_string_attribute,  &tr_policy_trace_flags,
     &tr_policy_trace_state,
 };
 
@@ -21,7 +21,7 @@ const struct tr_policy_type *tr_policy_type_find(const char *name)
     return NULL;
 }
 
-int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *place, int number, struct tr_error *error)
+int tr_policy_bit_add(struct tr_bits *bits, const struct tr_policy_place *place, int number, struct tr_error *error)
 {
     if (number == -ENOMEM)
         return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
@@ -29,8 +29,13 @@ int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *pl
         return tr_error_set(error, EINVAL,
                             "%s: more than %d different conditions in all policies of the last %d configs", place->path,
                             TR_PREDICATES_MAX, TR_EPOCHS_LIVE_MAX);
-    policy->any.word[number / 64] |= 1ull << number % 64;
+    bits->word[number / 64] |= 1ull << number % 64;
     return 0;
+}
+
+int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *place, int number, struct tr_error *error)
+{
+    return tr_policy_bit_add(&policy->any, place, number, error);
 }
 
 enum tr_answer tr_policy_any_decide(const struct tr_policy *policy, const struct tr_trace *trace)
@@ -104,6 +109,8 @@ void tr_policy_clear(struct tr_policy *policy)
 {
     for (uint32_t i = 0; i < policy->sub_count; i++)
         tr_policy_clear(&policy->sub[i]);
+    if (policy->type && policy->type->clear)
+        policy->type->clear(policy);
     free(policy->sub);
     free(policy->name);
 }

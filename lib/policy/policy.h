@@ -46,7 +46,7 @@ extern const struct tr_option_table tr_tail_sampling_option_table;
 struct tr_policy_set {
     uint32_t epoch; // counts up from 1
     struct tr_walk_plan plan;
-    uint32_t policies;
+    uint32_t policies; // numbered in verdicts and counters: those of the config, then a row for each rule of them
     uint64_t wait_ns;
     uint64_t wait_min_ns;
     uint64_t wait_root_ns; // from a trace's root; 0: no matter

@@ -68,6 +68,34 @@ struct tr_and_options {
     struct tr_list and_sub_policy; // of struct tr_policy_options
 };
 
+struct tr_rule_condition_options {
+    const char *field;
+    struct tr_strings fields;
+    int op; // enum tr_rule_operator
+    struct tr_strings value;
+    int datatype; // enum tr_rule_datatype
+};
+
+enum tr_rule_scope { TR_RULE_SCOPE_TRACE, TR_RULE_SCOPE_SPAN, TR_RULE_SCOPE_ROOT };
+
+struct tr_rule_options {
+    const char *name;
+    int scope; // enum tr_rule_scope
+    struct tr_list conditions; // of struct tr_rule_condition_options
+    uint64_t sample_rate;      // 0: not given
+    bool drop, keep;
+};
+
+struct tr_rules_options {
+    struct tr_list rules; // of struct tr_rule_options
+    int otherwise;        // enum tr_rules_otherwise
+    const char *hash_salt;
+};
+
+enum tr_rules_otherwise { TR_RULES_KEEP, TR_RULES_DROP };
+
+extern const struct tr_option_table tr_rules_option_table;
+
 struct tr_policy_options {
     const char *name;
     const char *type;
@@ -83,6 +111,7 @@ struct tr_policy_options {
     struct tr_and_options *and;
     struct tr_not_options *not;
     struct tr_drop_options *drop;
+    struct tr_rules_options *rules;
 };
 
 #endif

@@ -9,6 +9,7 @@
 struct tr_policy_set_whole {
     struct tr_policy_set set;
     struct tr_policy *policies;
+    uint32_t policies_count; // without the rows of those that have some
     uint16_t *order;  // in which they are asked: drop policies, then the others
     uint32_t drops;   // drop policies
     bool first_match; // the first that keeps ends it

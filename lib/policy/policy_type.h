@@ -9,6 +9,7 @@
 #include "policy/predicate.h"
 
 struct tr_policy_type;
+struct tr_rules;
 
 // A compiled policy.
 struct tr_policy {
@@ -22,6 +23,9 @@ struct tr_policy {
     uint64_t hash_begin;              // of the salt
     struct tr_policy *sub;            // and, drop, not
     uint32_t sub_count;
+    struct tr_rules *rules; // rules
+    uint32_t rows;          // of its own, behind the policies of the set: a rule each
+    uint32_t first_row;
 };
 
 // Where a policy may stand.
@@ -48,6 +52,11 @@ struct tr_policy_type {
 
     // Thread: owner lcore.
     enum tr_answer (*decide)(const struct tr_policy *policy, const struct tr_trace *trace);
+
+    // For a type whose policies have rows, all three; else NULL. *row is the one that answered, below policy->rows.
+    enum tr_answer (*decide_row)(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row);
+    const char *(*row_name)(const struct tr_policy *policy, uint32_t row);
+    void (*clear)(struct tr_policy *policy);
 };
 
 // NULL: not in this version.
@@ -65,6 +74,9 @@ int tr_policy_sub_compile(struct tr_policy *policy, const struct tr_policy_optio
 // All of policy->sub say keep: the first that does not ends it; a budget that is still open leaves it open.
 enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct tr_trace *trace);
 
+// Put a predicate's number into *bits, or the error for one that could not be numbered (below 0).
+int tr_policy_bit_add(struct tr_bits *bits, const struct tr_policy_place *place, int number, struct tr_error *error);
+
 // Put a predicate's number into policy->any, or the error for one that could not be numbered (below 0).
 int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *place, int number,
                       struct tr_error *error);
@@ -72,6 +84,10 @@ int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *pl
 // One of policy->any holds for a span or its resource. `invert` negates that for the whole trace: no span or
 // resource has it.
 enum tr_answer tr_policy_any_decide(const struct tr_policy *policy, const struct tr_trace *trace);
+
+// The hash that shares of traces are cut from: the Collector's, over a salt (NULL or empty: its default) and the id.
+uint64_t tr_trace_hash_begin(const char *salt);
+uint64_t tr_trace_hash(uint64_t begin, const uint8_t trace_id[16]);
 
 static inline bool tr_trace_has_any(const struct tr_trace *trace, const struct tr_bits *bits)
 {

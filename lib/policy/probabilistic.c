@@ -25,16 +25,24 @@ static uint64_t threshold_of(double percentage)
     return product >= (long double)UINT64_MAX ? UINT64_MAX : (uint64_t)product;
 }
 
+uint64_t tr_trace_hash_begin(const char *salt)
+{
+    if (!salt || !salt[0])
+        salt = "default-hash-seed";
+    return fnv1a(FNV_BASIS, salt, strlen(salt));
+}
+
+uint64_t tr_trace_hash(uint64_t begin, const uint8_t trace_id[16])
+{
+    return fnv1a(begin, trace_id, 16);
+}
+
 static int compile(struct tr_policy *policy, const struct tr_policy_options *options,
                    const struct tr_policy_place *place, struct tr_error *error)
 {
-    const char *salt;
-
     if (!options->probabilistic)
         return tr_error_set(error, EINVAL, "%s.probabilistic.sampling_percentage: is missing", place->path);
-    salt = options->probabilistic->hash_salt && options->probabilistic->hash_salt[0] ? options->probabilistic->hash_salt
-                                                                                    : "default-hash-seed";
-    policy->hash_begin = fnv1a(FNV_BASIS, salt, strlen(salt));
+    policy->hash_begin = tr_trace_hash_begin(options->probabilistic->hash_salt);
     if (options->probabilistic->sampling_percentage >= 100)
         policy->threshold = UINT64_MAX;
     else if (options->probabilistic->sampling_percentage > 0)
@@ -44,7 +52,7 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
 
 static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
 {
-    return fnv1a(policy->hash_begin, trace->trace_id, 16) <= policy->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    return tr_trace_hash(policy->hash_begin, trace->trace_id) <= policy->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
 const struct tr_policy_type tr_policy_probabilistic = {"probabilistic", TR_POLICY_ANYWHERE, compile, decide};

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules in order: the first that matches a trace decides it, by a rate of its own. They are Refinery's; docs/rules.md has
+// what differs.
+//
+// A rule is three sets of bits at most: predicates that hold on some span, predicates that hold on none, and what the
+// trace as a whole is asked. All conditions that must hold on one span are one predicate. So a rule costs the owner some
+// nanoseconds, whatever its conditions.
+//
+// Each rule is a row of the policy: its name stands in verdicts, metrics and `traces why`.
+#include "policy/rules.h"
+
+#include "policy/types.h"
+
+static bool matches(const struct tr_rule *rule, const struct tr_trace *trace)
+{
+    const struct tr_value spans = {.type = TR_VALUE_INT, .integer = trace->spans};
+    uint64_t wrong = 0;
+
+    for (int i = 0; i < TR_PREDICATE_WORDS_MAX; i++)
+        wrong |= (~trace->bits[i] & rule->all.word[i]) | (trace->bits[i] & rule->none.word[i]);
+    if (wrong || (rule->root >= 0 && rule->root != trace->root_seen))
+        return false;
+    for (uint32_t i = 0; i < rule->spans_count; i++)
+        if (!tr_rule_test_ask(&rule->spans[i], &spans, 0))
+            return false;
+    return true;
+}
+
+static enum tr_answer decide_row(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row)
+{
+    const struct tr_rules *rules = policy->rules;
+    const struct tr_rule *rule = rules->rules;
+
+    while (!matches(rule, trace)) // the last one always does
+        rule++;
+    *row = (uint32_t)(rule - rules->rules);
+    if (rule->action == TR_RULE_DROP)
+        return TR_ANSWER_DROP;
+    return tr_trace_hash(rules->hash_begin, trace->trace_id) <= rule->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+}
+
+static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    uint32_t row;
+
+    return decide_row(policy, trace, &row);
+}
+
+static const char *row_name(const struct tr_policy *policy, uint32_t row)
+{
+    return policy->rules->rules[row].name;
+}
+
+static void clear(struct tr_policy *policy)
+{
+    struct tr_rules *rules = policy->rules;
+
+    for (uint32_t i = 0; rules && i < rules->count; i++) {
+        for (uint32_t k = 0; k < rules->rules[i].spans_count; k++)
+            tr_rule_test_clear(&rules->rules[i].spans[k]);
+        free(rules->rules[i].spans);
+        free(rules->rules[i].name);
+    }
+    if (rules)
+        free(rules->rules);
+    free(rules);
+}
+
+static int action_compile(struct tr_rule *rule, const struct tr_rule_options *options, const char *path,
+                          struct tr_error *error)
+{
+    int given = (options->sample_rate > 0) + options->drop + options->keep;
+
+    if (given > 1)
+        return tr_error_set(error, EINVAL, "%s: has more than one of sample_rate, drop and keep", path);
+    if (!given)
+        return tr_error_set(error, EINVAL, "%s: needs one of sample_rate, drop: true and keep: true", path);
+    rule->action = options->drop ? TR_RULE_DROP : TR_RULE_SAMPLE;
+    rule->threshold = tr_rule_threshold(options->sample_rate);
+    return 0;
+}
+
+static int name_make(struct tr_rules *rules, const struct tr_policy *policy, const char *name, const char *path,
+                     struct tr_error *error)
+{
+    struct tr_rule *rule = &rules->rules[rules->count++];
+    char number[16];
+
+    snprintf(number, sizeof(number), "%u", rules->count - 1);
+    if (asprintf(&rule->name, "%s/%s", policy->name, name && name[0] ? name : number) < 0) {
+        rule->name = NULL;
+        return tr_error_set(error, ENOMEM, "%s: no memory", path);
+    }
+    for (uint32_t i = 0; i + 1 < rules->count; i++)
+        if (strcmp(rules->rules[i].name, rule->name) == 0)
+            return tr_error_set(error, EINVAL, "%s.name: %s is the name of rules[%u] too", path, name ? name : number, i);
+    return 0;
+}
+
+// What stands behind the rules.
+static int last_make(struct tr_rules *rules, const struct tr_policy *policy, bool keep, const char *path,
+                     struct tr_error *error)
+{
+    struct tr_rule *rule = &rules->rules[rules->count];
+    int rc = name_make(rules, policy, "otherwise", path, error);
+
+    rule->root = -1;
+    rule->action = keep ? TR_RULE_SAMPLE : TR_RULE_DROP;
+    rule->threshold = UINT64_MAX;
+    return rc;
+}
+
+static int compile(struct tr_policy *policy, const struct tr_policy_options *options,
+                   const struct tr_policy_place *place, struct tr_error *error)
+{
+    const struct tr_rules_options *o = options->rules;
+    const struct tr_rule_options *rules = o ? o->rules.items : NULL;
+    int rc = 0;
+
+    if (!o || !o->rules.count)
+        return tr_error_set(error, EINVAL, "%s.rules.rules: is missing", place->path);
+    policy->rules = calloc(1, sizeof(*policy->rules));
+    if (policy->rules)
+        policy->rules->rules = calloc(o->rules.count + 1, sizeof(*policy->rules->rules));
+    if (!policy->rules || !policy->rules->rules)
+        return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
+    policy->rules->hash_begin = tr_trace_hash_begin(o->hash_salt);
+    for (size_t i = 0; rc == 0 && i < o->rules.count; i++) {
+        char path[160];
+
+        snprintf(path, sizeof(path), "%s.rules.rules[%zu]", place->path, i);
+        rc = name_make(policy->rules, policy, rules[i].name, path, error);
+        if (rc == 0)
+            rc = action_compile(&policy->rules->rules[i], &rules[i], path, error);
+        if (rc == 0)
+            rc = tr_rule_conditions_compile(&policy->rules->rules[i], &rules[i], place, path, error);
+    }
+    if (rc == 0)
+        rc = last_make(policy->rules, policy, o->otherwise == TR_RULES_KEEP, place->path, error);
+    policy->rows = policy->rules->count;
+    return rc;
+}
+
+const struct tr_policy_type tr_policy_rules = {.name = "rules",
+                                               .places = TR_POLICY_AT_TOP,
+                                               .compile = compile,
+                                               .decide = decide,
+                                               .decide_row = decide_row,
+                                               .row_name = row_name,
+                                               .clear = clear};
