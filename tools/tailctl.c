@@ -12,7 +12,7 @@
 #define SOCKET_DEFAULT "/run/tailrace/control.sock"
 #define FILE_BYTES_MAX TR_MIB
 
-enum tailctl_option { OPTION_CONFIRM = 1, OPTION_ONCE = 2, OPTION_LCORES = 4 };
+enum tailctl_option { OPTION_CONFIRM = 1, OPTION_ONCE = 2, OPTION_LCORES = 4, OPTION_STRICT = 8 };
 enum argument { NO_ARGUMENT, MAYBE_PREFIX, A_FILE, A_TRACE_ID, A_LEVEL };
 
 // One row a command. `path` may hold one %s for the (escaped) argument; a row without run and show belongs to
@@ -48,6 +48,9 @@ static const struct command {
      0, tailctl_config_confirm, NULL},
     {"config undo", "", "back to the config before", "POST", "/v1/config/undo", NO_ARGUMENT, 0,
      tailctl_config_undo, NULL},
+    {"config import", "COLLECTOR.yaml [--strict]",
+     "a Collector's config as one of ours; stderr has what could not be carried over", NULL, NULL, A_FILE,
+     OPTION_STRICT, NULL, tailctl_config_import},
     {"policies", "", "each policy, how many traces it saw and kept", "GET", "/v1/policies", NO_ARGUMENT, 0,
      tailctl_policies, NULL},
     {"traces why", "ID", "what became of a trace, and why", "GET", "/v1/traces/%s/why", A_TRACE_ID, 0,
@@ -113,8 +116,7 @@ static const struct command *command_find(char *const *given, int count, size_t 
     return found;
 }
 
-// The client reads the file: the daemon may not be allowed to, or live in another mount namespace.
-static int file_text(const char *path, char **text)
+int tr_file_text(const char *path, char **text)
 {
     int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     size_t used = 0;
@@ -153,7 +155,7 @@ static enum tr_exit body_make(const struct command *command, const struct tailct
         *body = json_pack("{s:s}", "level", argument);
     if (command->argument != A_FILE)
         return TR_EXIT_OK;
-    rc = file_text(argument, &text);
+    rc = tr_file_text(argument, &text);
     if (rc) {
         fprintf(stderr, "tailctl: %s: %s\n", argument, strerror(-rc));
         return TR_EXIT_USAGE;
@@ -225,6 +227,7 @@ static int options_parse(struct tailctl *tailctl, int argc, char **argv, int *se
         {"confirm", required_argument, NULL, 'c'},
         {"once", no_argument, NULL, 'o'},
         {"lcores", no_argument, NULL, 'l'},
+        {"strict", no_argument, NULL, 't'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -246,6 +249,10 @@ static int options_parse(struct tailctl *tailctl, int argc, char **argv, int *se
         case 'l':
             tailctl->lcores = true;
             *seen |= OPTION_LCORES;
+            break;
+        case 't':
+            tailctl->strict = true;
+            *seen |= OPTION_STRICT;
             break;
         case 'c':
             if (tr_duration_parse(optarg, &ns) || !ns) {

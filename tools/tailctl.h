@@ -14,6 +14,7 @@ struct tailctl {
     bool json;
     bool once;                    // top
     bool lcores;                  // stats
+    bool strict;                  // config import
     double confirm_s;             // config apply
     const char *const *arguments; // of the command
     size_t arguments_count;
@@ -89,5 +90,10 @@ void tailctl_backends_print(const json_t *backends, FILE *out);
 
 // Commands that do more than ask once.
 enum tr_exit tailctl_top(const struct tailctl *tailctl);
+enum tr_exit tailctl_config_import(const struct tailctl *tailctl); // asks nobody: tools/import
+
+// The text of a file, "-": of stdin. The client reads files: the daemon may not be allowed to, or live in another mount
+// namespace. Returns 0 and *text, malloc'd; -errno, -EFBIG: above a MiB, -EILSEQ: a NUL in it.
+int tr_file_text(const char *path, char **text);
 
 #endif

@@ -15,7 +15,8 @@ static const struct tr_option rows[] = {
     TR_OPTION_STRING(S, path, "path", NULL, TR_LIVE, "Of kind file."),
     TR_OPTION_STRINGS(S, signals, "signals", 0, 3, TR_LIVE, "traces, metrics, logs; none given: traces."),
     TR_OPTION_MAP(S, headers, "headers", 64, TR_LIVE | TR_SECRET,
-                  "Sent with each request; env:NAME and file:PATH are read when the backend starts, and never shown."),
+                  "Sent with each request; env:NAME and file:PATH, also behind a word (\"Bearer env:TOKEN\"), are read when the "
+                  "backend starts, and never shown."),
     TR_OPTION_STRING(S, ca_file, "ca_file", NULL, TR_LIVE, "Certificates to trust instead of the system's."),
     TR_OPTION_ENUM(S, compression, "compression", "gzip", compressions, TR_LIVE, "Of request bodies."),
     TR_OPTION_DURATION(S, timeout_ns, "timeout", "10s", TR_MS, 600 * TR_S, TR_LIVE, "Of a request."),

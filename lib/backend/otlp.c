@@ -245,8 +245,8 @@ void otlp_perform(struct tr_backend *backend)
             otlp_done(backend, message->easy_handle, message->data.result);
 }
 
-// env:NAME and file:PATH.
-static int secret_read(const char *value, char *to, size_t room, const char *key, struct tr_error *error)
+// What env:NAME and file:PATH stand for.
+static int place_read(const char *value, char *to, size_t room, const char *key, struct tr_error *error)
 {
     if (strncmp(value, "env:", 4) == 0) {
         const char *found = getenv(value + 4);
@@ -267,8 +267,17 @@ static int secret_read(const char *value, char *to, size_t room, const char *key
         to[strcspn(to, "\r\n")] = '\0';
         return 0;
     }
-    snprintf(to, room, "%s", value);
-    return 0;
+    return tr_error_set(error, EINVAL, "headers.%s: names no place", key);
+}
+
+// A value as it is sent: a reference may stand behind a word ("Bearer env:TOKEN").
+static int secret_read(const char *value, char *to, size_t room, const char *key, struct tr_error *error)
+{
+    const char *reference = tr_options_reference(value);
+    size_t before = reference ? TR_MIN((size_t)(reference - value), room - 1) : room;
+
+    snprintf(to, before + 1 < room ? before + 1 : room, "%s", value);
+    return reference ? place_read(reference, to + before, room - before, key, error) : 0;
 }
 
 static int otlp_open(struct tr_backend *backend, struct tr_error *error)

@@ -143,6 +143,10 @@ void tr_options_locate(const struct tr_options_doc *doc, struct tr_error *error)
 // Check a table and all below it: names, ranges, defaults that parse, help. For tests.
 int tr_options_lint(const struct tr_option_table *table, struct tr_error *error);
 
+// Where env:NAME or file:PATH begins in a secret: at its begin, or behind one word and a space ("Bearer env:TOKEN").
+// NULL: it names no place.
+const char *tr_options_reference(const char *text);
+
 // The whole config with defaults as YAML that parses back to the same. Secrets are covered as "***", unless
 // they name a place (env:, file:); parsing refuses the cover. Returns malloc'd text, NULL: out of memory.
 char *tr_options_show(const struct tr_options_doc *doc);

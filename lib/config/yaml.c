@@ -12,6 +12,12 @@ struct builder {
     unsigned depth;
     const char *key; // of a map's entry whose value comes next
     unsigned key_line;
+    bool aliased; // anchors, aliases and merge keys have their meaning
+    struct anchor {
+        struct anchor *next;
+        const char *name;
+        const struct tr_yaml_node *node;
+    } * anchors; // newest first
 };
 
 static unsigned line_of(const yaml_event_t *event)
@@ -87,12 +93,28 @@ static struct tr_yaml_node *node_add(struct builder *b, const yaml_event_t *even
 static int marked(struct builder *b, const yaml_event_t *event, const yaml_char_t *anchor,
                   const yaml_char_t *tag)
 {
-    if (anchor)
+    if (anchor && !b->aliased)
         return tr_error_set(b->error, EINVAL, "line %u: anchors and aliases are not supported",
                             line_of(event));
     if (tag)
         return tr_error_set(b->error, EINVAL, "line %u: tags are not supported", line_of(event));
     return 0;
+}
+
+// Remember a node by its anchor, if it has one.
+static int anchor_note(struct builder *b, const struct tr_yaml_node *node, const yaml_char_t *name)
+{
+    struct anchor *anchor = name ? tr_arena_alloc(b->arena, sizeof(*anchor)) : NULL;
+
+    if (!name)
+        return 0;
+    if (!anchor)
+        return tr_error_set(b->error, ENOMEM, "out of memory");
+    *anchor = (struct anchor){.next = b->anchors,
+                              .name = tr_arena_text(b->arena, (const char *)name, strlen((const char *)name)),
+                              .node = node};
+    b->anchors = anchor;
+    return anchor->name ? 0 : tr_error_set(b->error, ENOMEM, "out of memory");
 }
 
 static int scalar_take(struct builder *b, const yaml_event_t *event)
@@ -122,7 +144,7 @@ static int scalar_take(struct builder *b, const yaml_event_t *event)
         return -EINVAL;
     node->text = text;
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    return 0;
+    return anchor_note(b, node, event->data.scalar.anchor);
 }
 
 static int collection_begin(struct builder *b, const yaml_event_t *event, enum tr_yaml_kind kind,
@@ -142,16 +164,67 @@ static int collection_begin(struct builder *b, const yaml_event_t *event, enum t
         return -EINVAL;
     b->open = node;
     b->depth++;
-    return 0;
+    return anchor_note(b, node, anchor);
 }
 
 static int collection_end(struct builder *b)
 {
     struct tr_yaml_node *node = b->open;
+    int rc = node->kind == TR_YAML_MAP ? keys_check(b, node) : 0;
 
     b->open = (struct tr_yaml_node *)node->parent;
     b->depth--;
-    return node->kind == TR_YAML_MAP ? keys_check(b, node) : 0;
+    if (rc == 0 && b->aliased && node->kind == TR_YAML_MAP)
+        tr_yaml_merge(node);
+    return rc;
+}
+
+// A copy of `from` as the next node, as deep as it is; the bounds of depth and number hold for copies too.
+static int node_copy(struct builder *b, const struct tr_yaml_node *from, const yaml_event_t *event)
+{
+    struct tr_yaml_node *node;
+    int rc = 0;
+
+    if (b->depth == TR_YAML_DEPTH_MAX)
+        return tr_error_set(b->error, EINVAL, "line %u: nested deeper than %d levels", line_of(event),
+                            TR_YAML_DEPTH_MAX);
+    node = node_add(b, event, from->kind);
+    if (!node)
+        return -EINVAL;
+    node->plain = from->plain;
+    node->text = from->text;
+    node->line = from->line;
+    if (from->kind == TR_YAML_SCALAR)
+        return 0;
+    b->open = node;
+    b->depth++;
+    for (const struct tr_yaml_node *child = from->first; child && rc == 0; child = child->next) {
+        b->key = child->key;
+        b->key_line = child->key_line;
+        rc = node_copy(b, child, event);
+    }
+    b->open = (struct tr_yaml_node *)node->parent;
+    b->depth--;
+    return rc;
+}
+
+static int alias_take(struct builder *b, const yaml_event_t *event)
+{
+    const char *name = (const char *)event->data.alias.anchor;
+    const struct anchor *anchor = b->anchors;
+
+    if (marked(b, event, event->data.alias.anchor, NULL))
+        return -EINVAL;
+    if (b->open && b->open->kind == TR_YAML_MAP && !b->key)
+        return tr_error_set(b->error, EINVAL, "line %u: a key must be text", line_of(event));
+    while (anchor && strcmp(anchor->name, name) != 0)
+        anchor = anchor->next;
+    for (const struct tr_yaml_node *open = b->open; anchor && open; open = open->parent)
+        if (open == anchor->node)
+            return tr_error_set(b->error, EINVAL, "line %u: *%.60s stands within itself", line_of(event), name);
+    if (!anchor)
+        return tr_error_set(b->error, EINVAL, "line %u: no anchor &%.60s stands before", line_of(event), name);
+    return node_copy(b, anchor->node, event);
 }
 
 static int event_take(struct builder *b, const yaml_event_t *event)
@@ -162,7 +235,7 @@ static int event_take(struct builder *b, const yaml_event_t *event)
             return tr_error_set(b->error, EINVAL, "line %u: a second document", line_of(event));
         return 0;
     case YAML_ALIAS_EVENT:
-        return marked(b, event, event->data.alias.anchor, NULL);
+        return alias_take(b, event);
     case YAML_SCALAR_EVENT:
         return scalar_take(b, event);
     case YAML_SEQUENCE_START_EVENT:
@@ -196,10 +269,10 @@ static int syntax_fail(const yaml_parser_t *parser, const char *text, size_t byt
     return tr_error_set(error, EINVAL, "line %zu: not YAML: %s", line, problem);
 }
 
-int tr_yaml_parse(struct tr_arena *arena, const char *text, size_t bytes, struct tr_yaml_node **root,
-                  struct tr_error *error)
+static int parse(struct tr_arena *arena, const char *text, size_t bytes, bool aliased, struct tr_yaml_node **root,
+                 struct tr_error *error)
 {
-    struct builder b = {.arena = arena, .error = error};
+    struct builder b = {.arena = arena, .error = error, .aliased = aliased};
     yaml_parser_t parser;
     bool end = false;
     int rc = 0;
@@ -238,4 +311,16 @@ int tr_yaml_parse(struct tr_arena *arena, const char *text, size_t bytes, struct
     }
     *root = b.root;
     return 0;
+}
+
+int tr_yaml_parse(struct tr_arena *arena, const char *text, size_t bytes, struct tr_yaml_node **root,
+                  struct tr_error *error)
+{
+    return parse(arena, text, bytes, false, root, error);
+}
+
+int tr_yaml_parse_aliased(struct tr_arena *arena, const char *text, size_t bytes, struct tr_yaml_node **root,
+                          struct tr_error *error)
+{
+    return parse(arena, text, bytes, true, root, error);
 }

@@ -33,6 +33,14 @@ struct tr_yaml_node {
 int tr_yaml_parse(struct tr_arena *arena, const char *text, size_t bytes, struct tr_yaml_node **root,
                   struct tr_error *error);
 
+// The same of others' files: an alias is a copy of what its anchor names (within the same bounds), and a map takes what
+// its key `<<` names and it doesn't have itself. Keys with an anchor are refused.
+int tr_yaml_parse_aliased(struct tr_arena *arena, const char *text, size_t bytes, struct tr_yaml_node **root,
+                          struct tr_error *error);
+
+// Do so for one map. Used within config/.
+void tr_yaml_merge(struct tr_yaml_node *map);
+
 // The entry of a map. NULL: there is none.
 const struct tr_yaml_node *tr_yaml_find(const struct tr_yaml_node *map, const char *key, size_t key_bytes);
 
