@@ -51,11 +51,16 @@ int tr_value_count_check(const struct tr_option *row, size_t count, const struct
     return 0;
 }
 
+static bool names_place(const char *text)
+{
+    return strncmp(text, "env:", 4) == 0 || strncmp(text, "file:", 5) == 0;
+}
+
 const char *tr_options_reference(const char *text)
 {
-    const char *space = strchr(text, ' '), *from = space ? space + 1 : text;
+    const char *space = strchr(text, ' ');
 
-    return strncmp(from, "env:", 4) == 0 || strncmp(from, "file:", 5) == 0 ? from : NULL;
+    return names_place(text) ? text : space && names_place(space + 1) ? space + 1 : NULL;
 }
 
 bool tr_value_is_reference(const char *text)
