@@ -19,6 +19,12 @@ enum tr_when {
 
 #define TR_POLICY_NONE 0xffff // no policy kept it
 
+// Marks of a verdict. Its emits carry them too.
+#define TR_MARK_INDEXED     0x01 // only in the ring: the record made it into the decision cache's index
+#define TR_MARK_COUNTED     0x02 // `threshold` holds
+#define TR_MARK_INDEPENDENT 0x04 // its chance has nothing to do with the randomness that `ot=th` is about
+#define TR_MARKS_EMITTED    ((uint8_t)~TR_MARK_INDEXED)
+
 struct tr_verdict_record {
     uint8_t trace_id[16];
     uint64_t decided_wall_ns;
@@ -31,7 +37,8 @@ struct tr_verdict_record {
     uint8_t when;           // enum tr_when
     uint32_t epoch;
     uint32_t lost_spans; // that were gone from the journal when they were to be emitted
-    uint64_t reserved;
+    uint64_t threshold : 56; // with TR_MARK_COUNTED: it is kept with probability 1 - threshold / 2^56
+    uint64_t marks : 8;      // TR_MARK_*
 };
 _Static_assert(sizeof(struct tr_verdict_record) == 64, "a verdict is one cache line");
 

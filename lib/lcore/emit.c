@@ -79,13 +79,45 @@ static void span_call(struct tr_lcore *lcore, const struct tr_emit_span *emit)
     __builtin_prefetch(tr_journal_context(&lcore->journal, emit->context));
 }
 
-static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, uint16_t policy)
+// What is added to a span of that decision. Returns false: nothing.
+static bool added_of(struct tr_lcore *lcore, const struct tr_emit_why *why, struct tr_added *added)
+{
+    const struct tr_policy_set *policies = lcore->walker.epoch->policies;
+
+    added->fields_count = added->fields_bytes = 0;
+    added->adjusted = why->marks & TR_MARK_COUNTED ? policies->adjusted : TR_ADJUSTED_OFF;
+    added->threshold = why->threshold;
+    added->independent = why->marks & TR_MARK_INDEPENDENT;
+    if (policies->policy_attribute) {
+        uint32_t bytes;
+        const uint8_t *field = tr_mesh_policy_field(lcore->mesh, lcore->walker.epoch->number, why->epoch, why->policy, &bytes);
+
+        if (field)
+            tr_added_field_add(added, field, bytes);
+    }
+    return added->fields_count || added->adjusted != TR_ADJUSTED_OFF;
+}
+
+static size_t span_add(struct tr_lcore *lcore, const struct tr_added *added, uint8_t *span, size_t bytes)
+{
+    struct tr_added_counts counts = {0};
+
+    bytes = tr_added_put(added, span, bytes, &counts);
+    tr_count(&lcore->counters.attributes_added, counts.attributes);
+    tr_count(&lcore->counters.trace_state_malformed, counts.malformed);
+    tr_count(&lcore->counters.trace_state_inconsistent, counts.inconsistent);
+    return bytes;
+}
+
+static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, const struct tr_emit_why *why)
 {
     const struct tr_attr_set *attrs = lcore->walker.epoch->attrs;
     uint64_t position = tr_position_extend(emit->position, lcore->journal.ring.head);
     struct tr_rewrite_counts counts = {0};
     struct tr_context *context;
     struct resource resource;
+    struct tr_added added;
+    bool adding = added_of(lcore, why, &added);
     const uint8_t *body, *span;
     uint8_t *to;
     size_t bytes;
@@ -99,11 +131,14 @@ static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, u
     span = body + (position - context->body);
     if (!group_of(lcore, context, body, attrs, &resource))
         goto too_large;
-    to = tr_outbox_reserve(&lcore->outbox, (uint64_t)emit->bytes + resource.demoted_bytes + TR_REWRITE_GROWTH);
+    to = tr_outbox_reserve(&lcore->outbox, (uint64_t)emit->bytes + resource.demoted_bytes + TR_REWRITE_GROWTH +
+                                               (adding ? added.fields_bytes + TR_ADDED_GROWTH : 0));
     if (!to)
         goto too_large;
     bytes = tr_rewrite_span(&attrs->plan, span, emit->bytes, resource.demoted, resource.demoted_bytes, to, &counts);
-    tr_outbox_append_span(&lcore->outbox, (uint32_t)bytes, resource.group, policy);
+    if (tr_unlikely(adding))
+        bytes = span_add(lcore, &added, to, bytes);
+    tr_outbox_append_span(&lcore->outbox, (uint32_t)bytes, resource.group, why->policy);
     tr_count(&lcore->counters.emitted, 1);
     tr_count(&lcore->counters.attributes_dropped, counts.dropped);
     tr_count(&lcore->counters.attributes_demoted, counts.demoted);
@@ -117,7 +152,7 @@ static void ahead_emit(struct tr_lcore *lcore)
     struct tr_emit_ahead *ahead = &lcore->ahead;
     uint32_t at = ahead->begin++ % TR_EMITS_AHEAD;
 
-    span_emit(lcore, &ahead->spans[at], ahead->policies[at]);
+    span_emit(lcore, &ahead->spans[at], &ahead->why[at]);
 }
 
 // Emit what was called for. Before anything that says "done": an acknowledgement, the end of a turn.
@@ -146,7 +181,10 @@ size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_me
             ahead_emit(lcore);
         at = ahead->end++ % TR_EMITS_AHEAD;
         ahead->spans[at] = message->emit.span[i];
-        ahead->policies[at] = message->emit.policy;
+        ahead->why[at] = (struct tr_emit_why){.epoch = message->emit.epoch_whole,
+                                              .policy = message->emit.policy,
+                                              .marks = message->emit.marks,
+                                              .threshold = message->emit.threshold};
         span_call(lcore, &ahead->spans[at]);
         bytes += message->emit.span[i].bytes;
     }

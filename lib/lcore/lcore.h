@@ -88,12 +88,20 @@ struct tr_walker {
     struct tr_burst bursts[TR_LCORES_MAX];
 };
 
+// What an emit says of its trace's decision.
+struct tr_emit_why {
+    uint32_t epoch;
+    uint16_t policy;
+    uint8_t marks; // TR_MARK_*
+    uint64_t threshold;
+};
+
 // Spans to emit whose lines were called for; in order.
 #define TR_EMITS_AHEAD 8u
 struct tr_emit_ahead {
     uint32_t begin, end; // count up
     struct tr_emit_span spans[TR_EMITS_AHEAD];
-    uint16_t policies[TR_EMITS_AHEAD];
+    struct tr_emit_why why[TR_EMITS_AHEAD];
 };
 
 // The last spans that the walk rejected and whose trace id could be read, for `traces why`.

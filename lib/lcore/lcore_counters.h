@@ -52,6 +52,11 @@
       "Spans of kept traces that an outbox entry can't hold.")                                               \
     X(attributes_dropped, COUNTER, "attributes_total", "action=\"drop\"", "Attributes that a rule touched.") \
     X(attributes_demoted, COUNTER, "attributes_total", "action=\"demote\"", "Attributes that a rule touched.") \
+    X(attributes_added, COUNTER, "attributes_total", "action=\"add\"", "Attributes that a rule touched.")       \
+    X(trace_state_malformed, COUNTER, "trace_states_total", "what=\"malformed\"",                              \
+      "Kept spans whose trace_state was left as it is, or says what can't be, while adjusted counts are on.")  \
+    X(trace_state_inconsistent, COUNTER, "trace_states_total", "what=\"inconsistent\"",                        \
+      "Kept spans whose trace_state was left as it is, or says what can't be, while adjusted counts are on.")  \
     X(epoch, GAUGE, "config_epoch", "", "Number of the config that the lcore walks under.")
 TR_COUNTERS_DECLARE(lcore, TR_LCORE_COUNTERS)
 

@@ -58,6 +58,8 @@ void tr_mesh_destroy(struct tr_mesh *mesh)
             free(mesh->rings[class][pair / mesh->lcores][pair % mesh->lcores]);
     for (uint32_t i = 0; i < TR_EPOCHS_LIVE_MAX; i++)
         tr_epoch_free(mesh->epochs[i]);
+    for (uint32_t i = 0; i < TR_NELEMS(mesh->names); i++)
+        free(mesh->names[i]);
     pthread_cond_destroy(&mesh->parked);
     pthread_cond_destroy(&mesh->released);
     pthread_mutex_destroy(&mesh->lock);
@@ -147,11 +149,56 @@ void tr_mesh_epochs_reap(struct tr_mesh *mesh)
     }
 }
 
+static uint8_t *names_bytes(const struct tr_policy_names *names)
+{
+    return (uint8_t *)(uintptr_t)(names->ends + names->policies);
+}
+
+// Returns NULL: no memory.
+static struct tr_policy_names *names_make(const struct tr_epoch *epoch)
+{
+    uint32_t policies = epoch->policies ? epoch->policies->policies : 0, at = 0;
+    size_t room = sizeof(struct tr_policy_names) + policies * sizeof(uint32_t);
+    struct tr_policy_names *names;
+
+    for (uint32_t i = 0; i < policies; i++)
+        room += strlen(tr_policy_name(epoch->policies, (uint16_t)i)) + sizeof(TR_POLICY_KEY) + TR_ADDED_STRING_MORE;
+    names = malloc(room);
+    if (!names)
+        return NULL;
+    names->epoch = epoch->number;
+    names->policies = policies;
+    for (uint32_t i = 0; i < policies; i++) {
+        at += tr_added_string(TR_POLICY_KEY, tr_policy_name(epoch->policies, (uint16_t)i), names_bytes(names) + at);
+        names->ends[i] = at;
+    }
+    return names;
+}
+
+const uint8_t *tr_mesh_policy_field(const struct tr_mesh *mesh, uint32_t now, uint32_t epoch, uint16_t policy,
+                                    uint32_t *bytes)
+{
+    const struct tr_policy_names *names = tr_load_acquire(&mesh->names[epoch % TR_NELEMS(mesh->names)]);
+    uint32_t begin;
+
+    if ((int32_t)(now - epoch) >= TR_POLICY_NAMES_KEPT || !names || names->epoch != epoch || policy >= names->policies)
+        return NULL;
+    begin = policy ? names->ends[policy - 1] : 0;
+    *bytes = names->ends[policy] - begin;
+    return names_bytes(names) + begin;
+}
+
 int tr_mesh_epoch_publish(struct tr_mesh *mesh, struct tr_epoch *epoch)
 {
+    struct tr_policy_names **old =
+        &mesh->names[(epoch->number - TR_POLICY_NAMES_KEPT - 2 * TR_EPOCHS_LIVE_MAX) % TR_NELEMS(mesh->names)];
+
     tr_mesh_epochs_reap(mesh);
     if (mesh->epochs[epoch->number % TR_EPOCHS_LIVE_MAX])
         return -EAGAIN;
+    free(*old);
+    *old = NULL;
+    tr_store_release(&mesh->names[epoch->number % TR_NELEMS(mesh->names)], names_make(epoch));
     tr_store_release(&mesh->epochs[epoch->number % TR_EPOCHS_LIVE_MAX], epoch);
     tr_store_release(&mesh->epoch, epoch);
     for (uint32_t i = 0; i < mesh->lcores; i++)

@@ -22,6 +22,15 @@ struct tr_epoch {
     struct tr_policy_counters *counters[TR_LCORES_MAX]; // by lcore: a row a policy
 };
 
+// The names of an epoch's policies, as fields tailrace.policy of a span: they outlive the epoch, for late spans.
+#define TR_POLICY_KEY        "tailrace.policy"
+#define TR_POLICY_NAMES_KEPT 256 // configs back
+struct tr_policy_names {
+    uint32_t epoch;
+    uint32_t policies;
+    uint32_t ends[]; // of each field in the bytes behind
+};
+
 // An lcore as its peers and the control thread see it.
 struct tr_peer {
     uint32_t sleeping tr_aligned(64); // exchanged by the sleeper, read by writers after a burst
@@ -37,6 +46,9 @@ struct tr_mesh {
     uint32_t stop;                               // asked by control
     struct tr_epoch *epoch;                      // the newest; lcores load it once a turn
     struct tr_epoch *epochs[TR_EPOCHS_LIVE_MAX]; // by number modulo
+    // By number modulo. One is freed some configs after it was last looked at: a new one is published only when all
+    // lcores have gone on from those TR_EPOCHS_LIVE_MAX before it.
+    struct tr_policy_names *names[2 * TR_POLICY_NAMES_KEPT];
     struct rte_ring *rings[TR_CLASSES][TR_LCORES_MAX][TR_LCORES_MAX]; // [class][from][to]
     struct tr_peer peers[TR_LCORES_MAX];
     pthread_mutex_t stopper; // held from tr_mesh_stop() to tr_mesh_resume(): one at a time
@@ -77,6 +89,11 @@ void tr_mesh_wake(struct tr_mesh *mesh, uint32_t to);
 // Returns 0, -EAGAIN: TR_EPOCHS_LIVE_MAX configs still have traces that began under them.
 // Thread: control, one at a time.
 int tr_mesh_epoch_publish(struct tr_mesh *mesh, struct tr_epoch *epoch);
+
+// The field tailrace.policy for a policy of a config up to TR_POLICY_NAMES_KEPT back from `now`, the one the lcore walks
+// under. Returns NULL: not known. Thread: lcore.
+const uint8_t *tr_mesh_policy_field(const struct tr_mesh *mesh, uint32_t now, uint32_t epoch, uint16_t policy,
+                                    uint32_t *bytes);
 
 // Free the epochs that no walker tests under and no owner holds a trace under. Thread: control.
 void tr_mesh_epochs_reap(struct tr_mesh *mesh);

@@ -19,9 +19,14 @@ static enum tr_answer decide(void *context, const struct tr_trace *trace, uint16
     return tr_policy_set_decide(epoch->policies, trace, epoch->counters[lcore->options.lcore], policy);
 }
 
+static struct tr_chance chance(void *context, const struct tr_trace *trace)
+{
+    return tr_policy_set_chance(epoch_find(context, trace->epoch)->policies, trace);
+}
+
 struct tr_decider tr_lcore_decider(struct tr_lcore *lcore)
 {
-    return (struct tr_decider){.context = lcore, .decide = decide};
+    return (struct tr_decider){.context = lcore, .decide = decide, .chance = chance};
 }
 
 static bool class2_send(void *context, uint32_t holder, const union tr_message *message)
@@ -65,6 +70,8 @@ static void epoch_mark(struct tr_lcore *lcore, uint32_t origin, uint32_t epoch)
     tr_owner_epoch_set(lcore->owner, least);
     tr_owner_wait_set(lcore->owner, to->policies->wait_ns, to->policies->wait_min_ns);
     tr_owner_wait_root_set(lcore->owner, to->policies->wait_root_ns);
+    if (to->policies->adjusted != TR_ADJUSTED_OFF)
+        tr_owner_counting_set(lcore->owner);
 }
 
 // Take class 1 messages of one origin, in order. Returns how many were taken.

@@ -227,7 +227,8 @@ static void span_walk(struct tr_lcore *lcore, const struct tr_record *record, co
     memcpy(slot->summary.trace_id, walked.trace_id, 16);
     if (tr_unlikely(plan->words > 1))
         wide_slot(lcore, owner, slot, &bits);
-    if (tr_unlikely(plan->shape.needs)) {
+    // What is needed of trace_state alone goes only with spans that have one.
+    if (tr_unlikely(plan->shape.needs) && (plan->shape.needs != TR_SHAPE_OT || walked.trace_state_bytes)) {
         slot->summary.flags |= TR_SPAN_SHAPE;
         tr_shape_walk(plan, &walked, &lcore->walker.notes, &bits, &tr_walker_slot(lcore, owner)->shape);
     }

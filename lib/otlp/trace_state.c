@@ -80,15 +80,14 @@ static bool equal(struct slice a, struct slice b)
     return a.bytes == b.bytes && memcmp(a.p, b.p, a.bytes) == 0;
 }
 
-uint32_t tr_trace_state_find(const uint8_t *text, uint32_t bytes, const char *key, uint32_t key_bytes,
-                             const uint8_t **value)
+bool tr_trace_state_read(const uint8_t *text, uint32_t bytes, const char *key, uint32_t key_bytes,
+                         struct tr_trace_state_found *out)
 {
     struct slice keys[TR_TRACE_STATE_MEMBERS_MAX], wanted = {(const uint8_t *)key, key_bytes}, found = {0};
     const uint8_t *end = text + bytes;
     uint32_t count = 0;
 
-    if (!bytes || !memmem(text, bytes, key, key_bytes))
-        return 0;
+    *out = (struct tr_trace_state_found){0};
     for (const uint8_t *next; text < end; text = next) {
         const uint8_t *comma = memchr(text, ',', (size_t)(end - text));
         struct slice member = {text, (uint32_t)((comma ? comma : end) - text)}, of;
@@ -97,13 +96,29 @@ uint32_t tr_trace_state_find(const uint8_t *text, uint32_t bytes, const char *ke
         if (!member.bytes)
             continue;
         if (count == TR_NELEMS(keys) || !member_split(member, &keys[count], &of))
-            return 0;
+            return false;
         for (uint32_t i = 0; i < count; i++)
             if (equal(keys[i], keys[count]))
-                return 0;
-        if (equal(keys[count++], wanted))
+                return false;
+        if (equal(keys[count++], wanted)) {
             found = of;
+            out->member = member.p;
+            out->member_bytes = member.bytes;
+        }
     }
-    *value = found.p;
-    return found.bytes;
+    out->value = found.p;
+    out->value_bytes = found.bytes;
+    out->members = count;
+    return true;
+}
+
+uint32_t tr_trace_state_find(const uint8_t *text, uint32_t bytes, const char *key, uint32_t key_bytes,
+                             const uint8_t **value)
+{
+    struct tr_trace_state_found found;
+
+    if (!bytes || !memmem(text, bytes, key, key_bytes) || !tr_trace_state_read(text, bytes, key, key_bytes, &found))
+        return 0;
+    *value = found.value;
+    return found.value_bytes;
 }

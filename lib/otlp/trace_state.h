@@ -18,4 +18,16 @@
 uint32_t tr_trace_state_find(const uint8_t *text, uint32_t bytes, const char *key, uint32_t key_bytes,
                              const uint8_t **value);
 
+struct tr_trace_state_found {
+    const uint8_t *value; // NULL: no such member
+    uint32_t value_bytes;
+    const uint8_t *member; // the whole of it, from behind the comma before it to the comma behind
+    uint32_t member_bytes;
+    uint32_t members; // in the list
+};
+
+// The same, telling a list without that member (true, value NULL) from one that is not valid (false).
+bool tr_trace_state_read(const uint8_t *text, uint32_t bytes, const char *key, uint32_t key_bytes,
+                         struct tr_trace_state_found *found);
+
 #endif

@@ -61,7 +61,7 @@ static int policies_make(struct tr_policy_set_whole *whole, const struct tr_list
     for (size_t i = 0; i < list->count; i++) {
         char path[64];
         struct tr_policy_place place = {
-            .path = path, .place = TR_POLICY_AT_TOP, .predicates = &whole->predicates};
+            .path = path, .place = TR_POLICY_AT_TOP, .predicates = &whole->predicates, .draws = &whole->draws};
 
         snprintf(path, sizeof(path), "tail_sampling.policies[%zu]", i);
         whole->policies_count++;
@@ -86,6 +86,8 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     whole->set.wait_ns = options->decision_wait_ns;
     whole->set.wait_min_ns = options->decision_wait_min_ns;
     whole->set.wait_root_ns = options->decision_wait_after_root_ns;
+    whole->set.adjusted = whole->draws.adjusted = (enum tr_adjusted)options->adjusted_count;
+    whole->set.policy_attribute = options->policy_attribute;
     whole->first_match = options->sample_on_first_match;
     if (previous)
         tr_predicates_carry(&whole->predicates, &((const struct tr_policy_set_whole *)previous)->predicates);
@@ -96,6 +98,11 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     rc = tr_policy_plan_make(whole, lcores, error);
     if (rc < 0)
         goto fail;
+    if (whole->set.adjusted != TR_ADJUSTED_OFF) {
+        rc = tr_policy_chances_make(whole, error);
+        if (rc < 0)
+            goto fail;
+    }
     *set = &whole->set;
     return 0;
 fail:
@@ -114,6 +121,8 @@ void tr_policy_set_free(struct tr_policy_set *set)
         tr_policy_clear(&whole->policies[i]);
     free(whole->policies);
     free(whole->order);
+    free(whole->chances);
+    tr_policy_draws_clear(&whole->draws);
     tr_policy_plan_clear(whole);
     tr_predicates_clear(&whole->predicates);
     free(whole);

@@ -21,11 +21,19 @@ static const struct tr_option latency_rows[] = {
 };
 TABLE(latency, "latency", struct tr_latency_options);
 
+static const char *const modes[] = {"hash_seed", "proportional", "equalizing", NULL};
+
 static const struct tr_option probabilistic_rows[] = {
     TR_OPTION_STRING(struct tr_probabilistic_options, hash_salt, "hash_salt", NULL, TR_LIVE,
                      "Hashed before the trace id; empty is the Collector's default."),
     TR_OPTION_NUMBER(struct tr_probabilistic_options, sampling_percentage, "sampling_percentage", "0", 0, 0, TR_LIVE,
                      "Share of traces to keep; 100 and above keeps all."),
+    TR_OPTION_ENUM(struct tr_probabilistic_options, mode, "mode", "hash_seed", modes, TR_LIVE,
+                   "hash_seed: by a hash of salt and trace id; equalizing, proportional: consistent sampling, by the "
+                   "trace's randomness against a threshold, which is for all traces the same, or applies on top of what "
+                   "samplers before this one let through."),
+    TR_OPTION_UINT(struct tr_probabilistic_options, sampling_precision, "sampling_precision", "4", 1, 14, TR_LIVE,
+                   "Hexadecimal digits of such a threshold."),
 };
 TABLE(probabilistic, "probabilistic", struct tr_probabilistic_options);
 
@@ -151,6 +159,8 @@ static const struct tr_option decision_cache_rows[] = {
 };
 TABLE(decision_cache, "decision_cache", struct tr_decision_cache_options);
 
+static const char *const adjusted_counts[] = {"off", "attribute", "tracestate", NULL};
+
 // span-ingest is refused by its name.
 static const char *const shapes[] = {"auto", "always", NULL}; // enum tr_shape_reserve
 static const char *const strategies[] = {"trace-complete", NULL};
@@ -178,7 +188,7 @@ static const struct tr_option tail_sampling_rows[] = {
     TR_OPTION_BOOL(struct tr_tail_sampling_options, drop_pending_traces_on_shutdown, "drop_pending_traces_on_shutdown",
                    "false", TR_LIVE, "At shutdown give up the traces that have not waited for their time, counted."),
     TR_OPTION_ENUM(struct tr_tail_sampling_options, shape, "shape", "auto", shapes, 0,
-                   "Memory for policies that look at the shape of traces, 24 bytes a span and 16 a trace: auto takes it if "
+                   "Memory for policies that look at the shape of traces, 24 bytes a span: auto takes it if "
                    "one is there at start, always lets one be applied later."),
     TR_OPTION_ENUM(struct tr_tail_sampling_options, sampling_strategy, "sampling_strategy", "trace-complete", strategies,
                    TR_LIVE, "Whole traces are decided; there is no other strategy here."),
@@ -186,6 +196,12 @@ static const struct tr_option tail_sampling_rows[] = {
                    "Accepted for the Collector's sake: lcores.count is what it does."),
     TR_OPTION_BOOL(struct tr_tail_sampling_options, sample_on_first_match, "sample_on_first_match", "false", TR_LIVE,
                    "Ask no further policy once one keeps the trace; all are asked otherwise, so that each counts."),
+    TR_OPTION_ENUM(struct tr_tail_sampling_options, adjusted_count, "adjusted_count", "off", adjusted_counts, TR_LIVE,
+                   "For how many spans a kept one stands. attribute: as its attribute tailrace.adjusted_count; "
+                   "tracestate: as the threshold `ot=th` of consistent sampling, for which all that is left to chance "
+                   "must go by the traces' randomness; off: spans stay as they are."),
+    TR_OPTION_BOOL(struct tr_tail_sampling_options, policy_attribute, "policy_attribute", "false", TR_LIVE,
+                   "Kept spans say by their attribute tailrace.policy which policy kept them."),
     TR_OPTION_LIST(struct tr_tail_sampling_options, policies, "policies", &policy_table, 1, TR_POLICIES_MAX, TR_LIVE,
                    "A trace is kept if one of these says so."),
 };

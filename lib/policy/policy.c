@@ -2,6 +2,7 @@
 #include "policy/policy_set.h"
 
 #include "base/counter.h"
+#include "policy/types.h"
 
 static const struct tr_policy_type *const types[] = {
     &tr_policy_always_sample,     &tr_policy_and,           &tr_policy_boolean_attribute, &tr_policy_drop,
@@ -90,13 +91,16 @@ int tr_policy_sub_compile(struct tr_policy *policy, const struct tr_policy_optio
         return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
     for (size_t i = 0; i < count; i++) {
         char path[256];
-        struct tr_policy_place under = {.path = path, .place = sub_place, .predicates = place->predicates};
+        struct tr_policy_place under = *place;
         int rc;
 
         if (sub_place == TR_POLICY_IN_NOT)
             snprintf(path, sizeof(path), "%s.%s", place->path, below);
         else
             snprintf(path, sizeof(path), "%s.%s[%zu]", place->path, below, i);
+        under.path = path;
+        under.place = sub_place;
+        under.negated = place->negated != (policy->type == &tr_policy_not || policy->type == &tr_policy_drop);
         policy->sub_count++;
         rc = tr_policy_compile(&policy->sub[i], &sub[i], &under, error);
         if (rc < 0)

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "config/option.h"
+#include "otlp/added.h"
 #include "otlp/walk.h"
 #include "trace/owner.h"
 
@@ -33,6 +34,8 @@ struct tr_tail_sampling_options {
     bool drop_pending_traces_on_shutdown;
     bool block_on_overflow;
     int shape;             // enum tr_shape_reserve
+    bool policy_attribute;
+    int adjusted_count; // enum tr_adjusted
     int sampling_strategy; // accepted for compatibility: trace-complete
     uint64_t num_shards;   // accepted for compatibility
     struct tr_list policies;       // of struct tr_policy_options
@@ -51,6 +54,8 @@ struct tr_policy_set {
     uint64_t wait_min_ns;
     uint64_t wait_root_ns; // from a trace's root; 0: no matter
     const char *shape_path; // the first policy that looks at the shape of traces; "": none does
+    enum tr_adjusted adjusted;
+    bool policy_attribute; // kept spans say which policy it was
 };
 
 struct tr_policy_counters {
@@ -78,5 +83,12 @@ const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy
 // Thread: owner lcore. Cost: some 5 ns a policy.
 enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struct tr_trace *trace,
                                     struct tr_policy_counters *counters, uint16_t *policy);
+
+// How likely it was that the set would keep this trace, being what it is (chance.c). Of a trace that it keeps, under a
+// set with adjusted counts.
+//
+// Thread: owner lcore. Cost: some 10 ns where a policy without chance keeps it; elsewhere as much as asking the policies
+// that could, once for each combination of their draws.
+struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const struct tr_trace *trace);
 
 #endif

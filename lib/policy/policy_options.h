@@ -13,9 +13,13 @@ struct tr_latency_options {
     uint64_t upper_threshold_ms;
 };
 
+enum tr_probabilistic_mode { TR_MODE_HASH_SEED, TR_MODE_PROPORTIONAL, TR_MODE_EQUALIZING };
+
 struct tr_probabilistic_options {
     const char *hash_salt;
     double sampling_percentage;
+    int mode; // enum tr_probabilistic_mode
+    uint64_t sampling_precision;
 };
 
 struct tr_string_attribute_options {

@@ -13,6 +13,8 @@ struct tr_policy_set_whole {
     uint16_t *order;  // in which they are asked: drop policies, then the others
     uint32_t drops;   // drop policies
     bool first_match; // the first that keeps ends it
+    struct tr_policy_draws draws;
+    struct tr_policy_chances *chances; // NULL: without adjusted counts
     struct tr_predicates predicates;
     struct tr_walk_test *tests;
     struct tr_walk_span_test *span_tests;
@@ -40,6 +42,9 @@ struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct 
 // Returns 0, -EINVAL: there are not that many slots.
 int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
                             struct tr_error *error);
+
+// Which policies share draws, for tr_policy_set_chance(). Returns 0; -EINVAL: too many combinations; -ENOMEM.
+int tr_policy_chances_make(struct tr_policy_set_whole *whole, struct tr_error *error);
 
 void tr_policy_plan_clear(struct tr_policy_set_whole *whole);
 

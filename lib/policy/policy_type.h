@@ -19,8 +19,13 @@ struct tr_policy {
     bool invert;
     uint64_t least_ms, most_ms;       // latency: least < d, and d <= most unless that is 0
     uint32_t least_spans, most_spans; // span_count
-    uint64_t threshold;               // probabilistic: the hash is at most this
+    uint64_t threshold;               // probabilistic: the draw is at most this
     uint64_t hash_begin;              // of the salt
+    double share;                     // proportional
+    uint8_t mode, precision;          // probabilistic
+    bool never;                       // probabilistic: no draw keeps
+    bool drawing;                     // it leaves something to chance, by
+    uint16_t draw;                    // this draw of the set
     struct tr_policy *sub;            // and, drop, not
     uint32_t sub_count;
     struct tr_rules *rules; // rules
@@ -40,6 +45,18 @@ struct tr_policy_place {
     const char *path; // tail_sampling.policies[2]
     unsigned place;   // one of TR_POLICY_*
     struct tr_predicates *predicates; // takes what the walk shall test
+    struct tr_policy_draws *draws;    // takes what is left to chance
+    bool negated;                     // it keeps where this one does not: under `not`, or in a `drop`
+};
+
+// What the policies of a set leave to chance: a draw for each salt (chance.c).
+#define TR_DRAWS_MAX        64
+#define TR_DRAW_NAME_BYTES  32
+#define TR_DRAWS_RANDOMNESS "" // not a salt: the trace's randomness, which samplers share
+struct tr_policy_draws {
+    enum tr_adjusted adjusted;
+    uint32_t count;
+    char *names[TR_DRAWS_MAX];
 };
 
 struct tr_policy_type {
@@ -50,14 +67,44 @@ struct tr_policy_type {
     int (*compile)(struct tr_policy *policy, const struct tr_policy_options *options,
                    const struct tr_policy_place *place, struct tr_error *error);
 
-    // Thread: owner lcore.
+    // Thread: owner lcore. With trace->draws set it is a question what it would say: nothing may be spent or counted.
     enum tr_answer (*decide)(const struct tr_policy *policy, const struct tr_trace *trace);
 
     // For a type whose policies have rows, all three; else NULL. *row is the one that answered, below policy->rows.
     enum tr_answer (*decide_row)(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row);
     const char *(*row_name)(const struct tr_policy *policy, uint32_t row);
     void (*clear)(struct tr_policy *policy);
+
+    // Of a type that leaves its answer to chance: a draw is uniform over 64 bits, equal for equal traces, and *limit is
+    // the greatest at which it keeps this one. Such a type says in compile() what it draws (tr_policy_draw_use()), and
+    // in decide() what it would say for trace->draws[policy->draw].
+    //
+    // Returns false: none keeps it. NULL: nothing is left to chance.
+    bool (*limit)(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit);
 };
+
+// In compile(): what this policy draws. Equal names are one draw; a salt's begins with the type that hashes it.
+// TR_DRAWS_RANDOMNESS: that of consistent sampling, as tr_trace_draw() has it.
+//
+// option  below place->path, for the error: "probabilistic.mode"
+//
+// Returns 0, -EINVAL: with that, adjusted counts can't be given (the error says why); -ENOMEM.
+int tr_policy_draw_use(struct tr_policy *policy, const struct tr_policy_place *place, const char *name,
+                       const char *option, struct tr_error *error);
+void tr_policy_draws_clear(struct tr_policy_draws *draws);
+
+// The draw of consistent sampling: the greater the randomness, the smaller the draw, so that R >= T is draw <= limit.
+static inline uint64_t tr_threshold_limit(uint64_t threshold)
+{
+    return (TR_OT_NEVER - 1 - threshold) << 8 | 0xff;
+}
+
+static inline uint64_t tr_trace_draw(const struct tr_trace *trace)
+{
+    uint64_t randomness = trace->randomness ? trace->randomness - 1 : tr_ot_randomness(trace->trace_id);
+
+    return (TR_OT_NEVER - 1 - randomness) << 8;
+}
 
 // NULL: not in this version.
 const struct tr_policy_type *tr_policy_type_find(const char *name);
@@ -86,6 +133,7 @@ int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *pl
 enum tr_answer tr_policy_any_decide(const struct tr_policy *policy, const struct tr_trace *trace);
 
 // The hash that shares of traces are cut from: the Collector's, over a salt (NULL or empty: its default) and the id.
+const char *tr_trace_hash_name(uint64_t begin, char name[TR_DRAW_NAME_BYTES]); // of the draw it is
 uint64_t tr_trace_hash_begin(const char *salt);
 uint64_t tr_trace_hash(uint64_t begin, const uint8_t trace_id[16]);
 

@@ -119,7 +119,7 @@ void tr_predicates_shape(struct tr_predicates *predicates, uint32_t needs, const
     for (uint32_t i = 0; i < TR_SHAPE_NEEDS; i++)
         if (needs >> i & 1)
             predicates->shape_used_by[i] = predicates->epoch;
-    if (!predicates->shape_path[0])
+    if (!predicates->shape_path[0] && needs != TR_SHAPE_OT)
         snprintf(predicates->shape_path, sizeof(predicates->shape_path), "%s", path);
 }
 

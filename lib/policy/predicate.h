@@ -60,7 +60,7 @@ struct tr_predicates {
     uint32_t lcores; // that will test them
     struct tr_predicate_row rows[TR_PREDICATES_MAX]; // by number
     uint32_t shape_used_by[TR_SHAPE_NEEDS]; // the last epoch in which a policy needed it, by bit; 0: none did
-    char shape_path[128];                   // the first policy of this epoch that needs any; "": none does
+    char shape_path[128]; // the first policy of this epoch that needs more than TR_SHAPE_OT; "": none does
 };
 
 // A predicate of `bytes` (its type's struct, zeroed but for the head), to be given to tr_predicates_add().

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A share of the traces by a hash of their id: the Collector's, bit for bit, so that both keep the same ones.
+//
+// Or consistent sampling: the trace's randomness against a threshold, which later samplers and whoever counts can
+// rely on. equalizing: the threshold is the percentage's. proportional: it lets that share of what came through, so it
+// goes by the least threshold that the trace's spans bring. Not the greatest: that one's span would not have come had the
+// randomness been less, and what a trace is judged by must not depend on it.
+//
 // Source: FNV-1a with 64 bits over the salt and the 16 bytes of the id; kept if at most the percentage of 2^64 - 1.
 #include "policy/types.h"
 
@@ -32,27 +38,78 @@ uint64_t tr_trace_hash_begin(const char *salt)
     return fnv1a(FNV_BASIS, salt, strlen(salt));
 }
 
+const char *tr_trace_hash_name(uint64_t begin, char name[TR_DRAW_NAME_BYTES])
+{
+    snprintf(name, TR_DRAW_NAME_BYTES, "fnv %016llx", (unsigned long long)begin);
+    return name;
+}
+
 uint64_t tr_trace_hash(uint64_t begin, const uint8_t trace_id[16])
 {
     return fnv1a(begin, trace_id, 16);
 }
 
+static int consistent_compile(struct tr_policy *policy, const struct tr_probabilistic_options *options,
+                              const struct tr_policy_place *place, struct tr_error *error)
+{
+    double share = options->sampling_percentage / 100;
+    uint64_t threshold = tr_ot_threshold(share, (unsigned)options->sampling_precision);
+
+    if (options->hash_salt && options->hash_salt[0])
+        return tr_error_set(error, EINVAL, "%s.probabilistic.hash_salt: mode %s hashes nothing", place->path,
+                            options->mode == TR_MODE_PROPORTIONAL ? "proportional" : "equalizing");
+    policy->mode = (uint8_t)options->mode;
+    policy->precision = (uint8_t)options->sampling_precision;
+    policy->share = TR_MIN(share, 1.0);
+    policy->never = threshold >= TR_OT_NEVER;
+    policy->threshold = policy->never ? 0 : tr_threshold_limit(threshold);
+    return tr_policy_draw_use(policy, place, TR_DRAWS_RANDOMNESS, "probabilistic.mode", error);
+}
+
 static int compile(struct tr_policy *policy, const struct tr_policy_options *options,
                    const struct tr_policy_place *place, struct tr_error *error)
 {
-    if (!options->probabilistic)
+    const struct tr_probabilistic_options *o = options->probabilistic;
+    char draw[TR_DRAW_NAME_BYTES];
+
+    if (!o)
         return tr_error_set(error, EINVAL, "%s.probabilistic.sampling_percentage: is missing", place->path);
-    policy->hash_begin = tr_trace_hash_begin(options->probabilistic->hash_salt);
-    if (options->probabilistic->sampling_percentage >= 100)
+    if (o->mode != TR_MODE_HASH_SEED)
+        return consistent_compile(policy, o, place, error);
+    policy->hash_begin = tr_trace_hash_begin(o->hash_salt);
+    if (o->sampling_percentage >= 100)
         policy->threshold = UINT64_MAX;
-    else if (options->probabilistic->sampling_percentage > 0)
-        policy->threshold = threshold_of(options->probabilistic->sampling_percentage);
-    return 0;
+    else if (o->sampling_percentage > 0)
+        policy->threshold = threshold_of(o->sampling_percentage);
+    return tr_policy_draw_use(policy, place, tr_trace_hash_name(policy->hash_begin, draw), "probabilistic.mode", error);
+}
+
+// The greatest draw that keeps the trace.
+static bool limit_of(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit)
+{
+    uint64_t threshold;
+
+    *limit = policy->threshold;
+    if (policy->mode != TR_MODE_PROPORTIONAL || !trace->threshold_least)
+        return !policy->never;
+    threshold = tr_ot_threshold(policy->share * (1 - (double)trace->threshold_least * 0x1p-56), policy->precision);
+    *limit = threshold < TR_OT_NEVER ? tr_threshold_limit(threshold) : 0;
+    return threshold < TR_OT_NEVER;
+}
+
+static uint64_t draw_of(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    if (trace->draws)
+        return trace->draws[policy->draw];
+    return policy->mode == TR_MODE_HASH_SEED ? tr_trace_hash(policy->hash_begin, trace->trace_id) : tr_trace_draw(trace);
 }
 
 static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
 {
-    return tr_trace_hash(policy->hash_begin, trace->trace_id) <= policy->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    uint64_t limit;
+
+    return limit_of(policy, trace, &limit) && draw_of(policy, trace) <= limit ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_probabilistic = {"probabilistic", TR_POLICY_ANYWHERE, compile, decide};
+const struct tr_policy_type tr_policy_probabilistic = {"probabilistic", TR_POLICY_ANYWHERE, compile, decide,
+                                                       .limit = limit_of};

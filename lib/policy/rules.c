@@ -26,17 +26,34 @@ static bool matches(const struct tr_rule *rule, const struct tr_trace *trace)
     return true;
 }
 
-static enum tr_answer decide_row(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row)
+static const struct tr_rule *rule_of(const struct tr_rules *rules, const struct tr_trace *trace)
 {
-    const struct tr_rules *rules = policy->rules;
     const struct tr_rule *rule = rules->rules;
 
     while (!matches(rule, trace)) // the last one always does
         rule++;
+    return rule;
+}
+
+static enum tr_answer decide_row(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row)
+{
+    const struct tr_rules *rules = policy->rules;
+    const struct tr_rule *rule = rule_of(rules, trace);
+    uint64_t draw;
+
     *row = (uint32_t)(rule - rules->rules);
     if (rule->action == TR_RULE_DROP)
         return TR_ANSWER_DROP;
-    return tr_trace_hash(rules->hash_begin, trace->trace_id) <= rule->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    draw = trace->draws && policy->drawing ? trace->draws[policy->draw] : tr_trace_hash(rules->hash_begin, trace->trace_id);
+    return draw <= rule->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+}
+
+static bool limit_of(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit)
+{
+    const struct tr_rule *rule = rule_of(policy->rules, trace);
+
+    *limit = rule->threshold;
+    return rule->action != TR_RULE_DROP;
 }
 
 static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
@@ -138,6 +155,14 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
     if (rc == 0)
         rc = last_make(policy->rules, policy, o->otherwise == TR_RULES_KEEP, place->path, error);
     policy->rows = policy->rules->count;
+    for (uint32_t i = 0; rc == 0 && i < policy->rows && !policy->drawing; i++) {
+        char path[64], name[TR_DRAW_NAME_BYTES];
+
+        if (policy->rules->rules[i].threshold == UINT64_MAX)
+            continue;
+        snprintf(path, sizeof(path), "rules.rules[%u].sample_rate", i);
+        rc = tr_policy_draw_use(policy, place, tr_trace_hash_name(policy->rules->hash_begin, name), path, error);
+    }
     return rc;
 }
 
@@ -145,6 +170,7 @@ const struct tr_policy_type tr_policy_rules = {.name = "rules",
                                                .places = TR_POLICY_AT_TOP,
                                                .compile = compile,
                                                .decide = decide,
+                                               .limit = limit_of,
                                                .decide_row = decide_row,
                                                .row_name = row_name,
                                                .clear = clear};

@@ -114,8 +114,9 @@ struct tr_emit_message {
     uint64_t epoch : 8;
     uint16_t policy;
     uint16_t reserved2;
-    uint32_t reserved3;
-    uint64_t reserved4;
+    uint32_t epoch_whole;    // `epoch` is this modulo 256
+    uint64_t threshold : 56; // as in the trace's verdict
+    uint64_t marks : 8;      // TR_MARK_*, likewise
 };
 
 union tr_message {

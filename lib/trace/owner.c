@@ -215,6 +215,11 @@ void tr_owner_wait_root_set(struct tr_owner *owner, uint64_t wait_ns)
     owner->wait_root_ns = wait_ns;
 }
 
+void tr_owner_counting_set(struct tr_owner *owner)
+{
+    owner->counting = owner->decider.chance != NULL;
+}
+
 void tr_owner_epoch_set(struct tr_owner *owner, uint32_t epoch)
 {
     owner->epoch = epoch;

@@ -32,17 +32,32 @@ struct tr_trace {
     uint32_t epoch;  // under which it began and is decided
     bool root_seen;
     uint64_t bits[TR_AGGREGATE_WORDS]; // OR over its spans
-    const struct tr_trace_ot *ot; // what its spans' trace_state said; NULL: not reserved
+    const struct tr_trace_ot *ot; // what its spans' trace_state said; NULL: nothing
     struct tr_shapes *shapes;     // its spans' records, for who wants to look at them; NULL: not reserved
+    // What samplers before this one said in their trace_state. The least threshold of its spans, 0 for one that brings
+    // none; and its randomness, 56 bits and 1 added, 0: that of its id.
+    uint64_t threshold_least, randomness;
+    // To ask a policy what it would say: what the trace would have drawn, by tr_policy.draw. NULL: what it has drawn.
+    const uint64_t *draws;
 };
 
 enum tr_answer { TR_ANSWER_DROP, TR_ANSWER_KEEP, TR_ANSWER_PENDING };
+
+#define TR_CHANCE_MASK ((1ull << 56) - 1)
+
+// How likely it was that a trace would be kept.
+struct tr_chance {
+    uint64_t threshold; // 0 to 2^56 - 1: the probability is 1 - threshold / 2^56
+    uint8_t marks;      // TR_MARK_COUNTED and others of TR_MARK_*; 0: not known
+};
 
 struct tr_decider {
     void *context;
     // Decide. *policy is the one that kept (or dropped) it, or TR_POLICY_NONE. PENDING: ask again at the tick
     // that settles budgets (tr_owner_settle).
     enum tr_answer (*decide)(void *context, const struct tr_trace *trace, uint16_t *policy);
+    // Of a trace that is kept. Asked only after tr_owner_counting_set(); NULL: not known.
+    struct tr_chance (*chance)(void *context, const struct tr_trace *trace);
 };
 
 struct tr_owner_output {
@@ -118,6 +133,9 @@ void tr_owner_wait_set(struct tr_owner *owner, uint64_t wait_ns, uint64_t wait_m
 
 // decision_wait_after_root_received: how long a trace waits from its root on, if that ends sooner; 0: no matter.
 void tr_owner_wait_root_set(struct tr_owner *owner, uint64_t wait_ns);
+
+// From now on a config may want to know how likely kept traces were to be kept.
+void tr_owner_counting_set(struct tr_owner *owner);
 
 // The epoch under which new traces begin (the lcore calls it once every origin's EPOCH mark is in). Epochs
 // count up, and fewer than 256 may be live (control allows far fewer).

@@ -48,6 +48,13 @@ uint32_t tr_owner_oldest(const struct tr_owner *owner)
     return oldest ? oldest : tr_owner_rooted_front(owner, &due_ns);
 }
 
+static void ot_show(const struct tr_trace_ot *ot, uint32_t spans, struct tr_trace *trace)
+{
+    trace->ot = ot;
+    trace->threshold_least = ot->thresholds == spans ? ot->threshold : 0;
+    trace->randomness = ot->have & TR_OT_RANDOM ? ot->random + 1 : 0;
+}
+
 void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct tr_trace *trace)
 {
     const struct tr_entry *entry = tr_table_entry(&owner->table, number);
@@ -66,8 +73,8 @@ void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct t
     if (entry->flags & TR_ENTRY_WIDE)
         memcpy(trace->bits + 1, tr_table_wide(&owner->table, number),
                owner->table.wide_words * sizeof(uint64_t));
-    if (owner->table.ots)
-        trace->ot = &owner->table.ots[number];
+    if (tr_unlikely(entry->flags & TR_ENTRY_OT))
+        ot_show(&owner->table.ots[number], entry->spans, trace);
 }
 
 // Policies that look at the shape of traces find it here.
@@ -134,6 +141,7 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
                        enum tr_when when, const struct tr_owner_turn *turn)
 {
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    struct tr_chance chance = {0};
     struct tr_verdict_record record = {
         .decided_wall_ns = turn->wall_ns,
         .first_wall_ns = turn->wall_ns - (turn->now - entry->first_ns),
@@ -146,6 +154,14 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
     };
 
     memcpy(record.trace_id, entry->trace_id, 16);
+    if (tr_unlikely(owner->counting) && verdict == TR_VERDICT_KEEP) {
+        struct tr_trace trace;
+
+        tr_owner_trace_view(owner, number, &trace);
+        chance = owner->decider.chance(owner->decider.context, &trace);
+        record.threshold = chance.threshold & TR_CHANCE_MASK;
+        record.marks = chance.marks;
+    }
     tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
     owner->waits[entry->wait].traces--;
     tr_table_forget(&owner->table, number);
@@ -158,7 +174,7 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
     for (uint32_t i = 0; i < TR_MIN(entry->spans / TR_BLOCK_REFS + 1, (uint32_t)TR_ENTRY_BLOCKS); i++)
         __builtin_prefetch(tr_table_block(&owner->table, entry->blocks[i]));
     owner->emission = (struct tr_emission){
-        .entry = number, .at = tr_table_refs_begin(entry), .left = entry->spans, .policy = policy};
+        .entry = number, .at = tr_table_refs_begin(entry), .left = entry->spans, .policy = policy, .chance = chance};
     tr_gauge(&owner->counters.emits_waiting, entry->spans);
 }
 

@@ -48,7 +48,10 @@ void tr_owner_emit(struct tr_owner *owner, struct tr_owner_turn *turn)
         union tr_message message = {.emit = {.trace_hash = trace_hash,
                                              .kind = TR_MESSAGE_EMIT,
                                              .epoch = (uint8_t)entry->epoch,
-                                             .policy = emission->policy}};
+                                             .policy = emission->policy,
+                                             .epoch_whole = entry->epoch,
+                                             .threshold = emission->chance.threshold & TR_CHANCE_MASK,
+                                             .marks = emission->chance.marks}};
         struct tr_emission ahead = *emission;
         uint32_t holder = emission_fill(owner, &ahead, &message, TR_MIN(turn->left, (uint32_t)TR_EMIT_SPANS));
 

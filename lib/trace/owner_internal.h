@@ -51,6 +51,7 @@ struct tr_emission {
     struct tr_ref_cursor at;
     uint32_t left; // spans
     uint16_t policy;
+    struct tr_chance chance;
 };
 
 struct tr_owner {
@@ -83,6 +84,7 @@ struct tr_owner {
     uint32_t refs_low;
     uint32_t chunks_low;
     bool draining;
+    bool counting;   // kept traces are asked how likely that was
     bool discarding; // and giving up what has not waited
 
     uint64_t asking; // bit n: origins[n].now.wanted

@@ -52,7 +52,10 @@ static bool late_take(struct tr_owner *owner, struct tr_verdict_record *record,
                                              .kind = TR_MESSAGE_EMIT,
                                              .spans = 1,
                                              .epoch = (uint8_t)record->epoch,
-                                             .policy = record->policy}};
+                                             .policy = record->policy,
+                                             .epoch_whole = record->epoch,
+                                             .threshold = record->threshold,
+                                             .marks = record->marks & TR_MARKS_EMITTED}};
 
         message.emit.span[0] = (struct tr_emit_span){
             .position = summary->position, .context = summary->context, .bytes = summary->bytes};

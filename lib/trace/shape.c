@@ -40,5 +40,6 @@ void tr_trace_ot_add(struct tr_trace_ot *ot, const struct tr_summary_shape *more
         ot->random = more->random;
     if (more->ot & TR_OT_THRESHOLD && (!(ot->have & TR_OT_THRESHOLD) || more->threshold < ot->threshold))
         ot->threshold = more->threshold;
+    ot->thresholds += more->ot & TR_OT_THRESHOLD ? 1 : 0;
     ot->have |= more->ot;
 }

@@ -37,8 +37,9 @@ struct tr_trace_ot {
     uint64_t have : 8; // TR_OT_*
     uint64_t threshold : 56;
     uint64_t reserved : 8;
+    uint32_t thresholds; // spans that carried one
 };
-_Static_assert(sizeof(struct tr_trace_ot) == 16, "a quarter of a line");
+_Static_assert(sizeof(struct tr_trace_ot) == 24, "two thirds of what a span's record takes");
 
 // Availability zones that an owner has met, numbered from 1. There are a few dozen in the world; what comes beyond is
 // not known.

@@ -2,6 +2,7 @@
 // The holder's side of the shape: from what the walk noted of a span to the slot behind its summary.
 #include "trace/shape.h"
 
+#include "otlp/ot.h"
 
 #define STATUS_ERROR 2
 
@@ -58,6 +59,7 @@ void tr_shape_walk(const struct tr_walk_plan *plan, const struct tr_walk_span *s
                    const struct tr_bits *bits, struct tr_summary_shape *shape)
 {
     const uint32_t needs = plan->shape.needs;
+    struct tr_ot ot;
 
     *shape = (struct tr_summary_shape){
         .span_id = id_number(span->span_id),
@@ -72,4 +74,10 @@ void tr_shape_walk(const struct tr_walk_plan *plan, const struct tr_walk_span *s
         shape->marks = marks_of(plan, bits);
     if (needs & TR_SHAPE_SAMPLER && plan->shape.sampler_key)
         shape->sampler_key = plan->shape.sampler_key(plan->shape.sampler, span, notes);
+    if (needs & TR_SHAPE_OT && span->trace_state_bytes &&
+        tr_ot_read(span->trace_state, span->trace_state_bytes, &ot) == TR_OT_READ) {
+        shape->random = ot.rv;
+        shape->threshold = ot.th;
+        shape->ot = (ot.has_rv ? TR_OT_RANDOM : 0) | (ot.has_th ? TR_OT_THRESHOLD : 0);
+    }
 }

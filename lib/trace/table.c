@@ -36,7 +36,7 @@ uint64_t tr_table_bytes(const struct tr_table_options *options)
     return tr_index_bytes(options->traces_max) + tr_pool_bytes(options->traces_max, sizeof(struct tr_entry)) +
            numbers_bytes(options->traces_max) + tr_pool_bytes(blocks, sizeof(struct tr_block)) +
            numbers_bytes(blocks) + wide_bytes(options->traces_max, options->words - 1) +
-           (options->shape ? shapes_bytes(blocks) + ots_bytes(options->traces_max) : 0);
+           ots_bytes(options->traces_max) + (options->shape ? shapes_bytes(blocks) : 0);
 }
 
 int tr_table_create(struct tr_table *table, const struct tr_table_options *options)
@@ -57,17 +57,18 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
     table->blocks.items =
         tr_pages_map(tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)), node, options->prefault);
     table->blocks.stack = tr_pages_map(numbers_bytes(table->blocks.max), node, options->prefault);
+    // Not touched before spans bring such a trace_state, and a config asks for it.
+    table->ots = tr_pages_map(ots_bytes(traces), node, false);
     // Not before a config has so many predicates.
     if (table->wide_words)
         table->wide = tr_pages_map(wide_bytes(traces, table->wide_words), node, false);
     if (options->shape) {
         table->shapes = tr_pages_map(shapes_bytes(table->blocks.max), node, options->prefault);
-        table->ots = tr_pages_map(ots_bytes(traces), node, options->prefault);
-        if (!table->shapes || !table->ots)
+        if (!table->shapes)
             rc = -ENOMEM;
     }
     if (rc == 0 && lines && table->generations && table->blocks.items && table->blocks.stack &&
-        (table->wide || !table->wide_words))
+        table->ots && (table->wide || !table->wide_words))
         return 0;
     tr_table_destroy(table);
     return -ENOMEM;
@@ -179,27 +180,29 @@ static void wide_add(struct tr_table *table, struct tr_entry *entry, uint32_t nu
                                                    : more->predicates2[i - TR_NELEMS(more->predicates)];
 }
 
-static __attribute__((noinline)) void shape_add(struct tr_table *table, const struct tr_entry *entry, uint32_t number,
+static __attribute__((noinline)) void shape_add(struct tr_table *table, struct tr_entry *entry, uint32_t number,
                                                 const struct tr_summary *summary)
 {
     const struct tr_summary *last = summary + (summary->flags & TR_SPAN_WIDE ? 1 : 0);
     const struct tr_summary_shape *shape = (const struct tr_summary_shape *)(last + 1);
     struct tr_ref_cursor at = {.block = entry->last_block, .ref = entry->spans};
 
-    tr_shape_pack(tr_table_shape(table, &at), summary, shape, tr_zones_number(&table->zones, (uint32_t)shape->zone));
-    if (entry->spans == 0)
+    if (table->shapes)
+        tr_shape_pack(tr_table_shape(table, &at), summary, shape, tr_zones_number(&table->zones, (uint32_t)shape->zone));
+    if (!shape->ot)
+        return;
+    if (!(entry->flags & TR_ENTRY_OT))
         table->ots[number] = (struct tr_trace_ot){0};
+    entry->flags |= TR_ENTRY_OT;
     tr_trace_ot_add(&table->ots[number], shape);
 }
 
 // A span that was walked before any policy wanted its shape.
-static void shape_none(struct tr_table *table, const struct tr_entry *entry, uint32_t number)
+static void shape_none(struct tr_table *table, const struct tr_entry *entry)
 {
     struct tr_ref_cursor at = {.block = entry->last_block, .ref = entry->spans};
 
     *tr_table_shape(table, &at) = (struct tr_shape){0};
-    if (entry->spans == 0)
-        table->ots[number] = (struct tr_trace_ot){0};
 }
 
 static void block_add(struct tr_table *table, struct tr_entry *entry)
@@ -233,12 +236,10 @@ void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summa
         entry->start_ns = summary->start_ns;
     if (summary->end_ns > entry->end_ns)
         entry->end_ns = summary->end_ns;
-    if (tr_unlikely(table->shapes != NULL)) {
-        if (summary->flags & TR_SPAN_SHAPE)
-            shape_add(table, entry, number, summary);
-        else
-            shape_none(table, entry, number);
-    }
+    if (tr_unlikely(summary->flags & TR_SPAN_SHAPE))
+        shape_add(table, entry, number, summary);
+    else if (tr_unlikely(table->shapes != NULL))
+        shape_none(table, entry);
     entry->bits |= summary->predicates;
     entry->bytes += summary->bytes;
     entry->spans++;

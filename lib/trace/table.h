@@ -13,6 +13,7 @@
 
 #define TR_ENTRY_ROOT 0x01 // its root span was seen
 #define TR_ENTRY_WIDE 0x02 // its row in `wide` is in use
+#define TR_ENTRY_OT   0x04 // its row in `ots` is
 
 // Which list an entry is on.
 enum tr_entry_on {
@@ -91,7 +92,7 @@ struct tr_table {
     struct tr_blocks blocks;
     uint32_t *generations; // of each entry: how often it was given back
     struct tr_shape *shapes;  // of each reference, by block and slot; NULL: not reserved
-    struct tr_trace_ot *ots;  // of each entry; NULL with shapes
+    struct tr_trace_ot *ots;  // of each entry
     struct tr_zones zones;
     uint64_t *wide;        // predicate words 1 and up of each entry, wide_words of them
     uint32_t wide_words;

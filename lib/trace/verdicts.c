@@ -38,9 +38,7 @@ static uint32_t row_of(const struct tr_verdicts *verdicts, uint64_t number)
     return (uint32_t)(number & (verdicts->ring.records_max - 1)) + 1;
 }
 
-// `reserved` of a record says if it made it into the index: one that did not is not to be removed from it.
-#define INDEXED 1
-
+// A record that did not make it into the index is not to be removed from it.
 void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table,
                      const struct tr_verdict_record *record)
 {
@@ -53,13 +51,11 @@ void tr_verdicts_add(struct tr_verdicts *verdicts, const struct tr_table *table,
         const struct tr_verdict_record *ahead = tr_verdict_ring_at(&verdicts->ring, tail + PREFETCH_RECORDS);
 
         __builtin_prefetch(tr_index_line_of(&verdicts->index, tr_table_hash(table, ahead->trace_id)), 1);
-        if (oldest->reserved == INDEXED)
+        if (oldest->marks & TR_MARK_INDEXED)
             tr_index_remove(&verdicts->index, tr_table_hash(table, oldest->trace_id), row_of(verdicts, tail));
     }
     number = tr_verdict_ring_append(&verdicts->ring, record);
     added = tr_verdict_ring_at(&verdicts->ring, number);
-    added->reserved =
-        tr_index_insert(&verdicts->index, tr_table_hash(table, record->trace_id), row_of(verdicts, number))
-            ? INDEXED
-            : 0;
+    if (tr_index_insert(&verdicts->index, tr_table_hash(table, record->trace_id), row_of(verdicts, number)))
+        added->marks |= TR_MARK_INDEXED;
 }
