@@ -82,6 +82,8 @@ static const struct tr_option_table port_table = {.title = "ports",
 static const struct tr_option config_rows[] = {
     TR_OPTION_STRUCT(struct tr_config, control, "control", &tr_control_option_table, 0, "The control socket."),
     TR_OPTION_STRUCT(struct tr_config, telemetry, "telemetry", &tr_telemetry_option_table, 0, "What the daemon says of itself."),
+    TR_OPTION_STRUCT(struct tr_config, services, "services", &tr_services_option_table, 0,
+                     "What tailctl services tells: docs/services.md."),
     TR_OPTION_STRUCT(struct tr_config, lcores, "lcores", &lcores_table, 0, "The threads that do the work."),
     TR_OPTION_STRUCT(struct tr_config, journal, "journal", &journal_table, 0, "Where spans wait for their trace's decision."),
     TR_OPTION_DURATION(struct tr_config, drain_timeout_ns, "drain_timeout", "30s", 0, 3600 * TR_S, TR_LIVE,

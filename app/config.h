@@ -39,6 +39,7 @@ struct tr_journal_options {
 struct tr_config {
     struct tr_control_options control;
     struct tr_telemetry_options telemetry;
+    struct tr_services_options services;
     struct tr_lcores_options lcores;
     struct tr_journal_options journal;
     uint64_t drain_timeout_ns;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/services.h"
 
 #define MESH_SLOTS  4096
 #define SOURCES_MAX 65536
@@ -52,6 +53,7 @@ static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_err
                                        .body_bytes_max = sizes->body_bytes_max,
                                        .contexts = sizes->contexts,
                                        .sources_max = SOURCES_MAX,
+                                       .study_slots = config->services.study_rate ? TR_STUDY_SLOTS : 0,
                                        .other_signals = (enum tr_other_signals)config->other_signals,
                                        .prefault = config->journal.prefault};
     struct tr_http_options http = config->http;
@@ -110,7 +112,8 @@ static int control_start(struct tr_daemon *daemon, struct tr_error *error)
     int rc;
 
     tr_daemon_control_init(daemon, &daemon->callbacks);
-    rc = tr_control_start(&daemon->control, &daemon->config->control, &daemon->config->telemetry, &daemon->callbacks, error);
+    rc = tr_control_start(&daemon->control, &daemon->config->control, &daemon->config->telemetry,
+                          &daemon->config->services, &daemon->callbacks, error);
     if (rc == 0)
         tr_daemon_telemetry_start(daemon);
     return rc;

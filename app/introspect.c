@@ -195,6 +195,29 @@ static void show_policies(void *context, tr_control_policy_fn each, void *to)
     }
 }
 
+static void show_sources(void *context, tr_control_source_fn each, void *to)
+{
+    struct tr_daemon *daemon = context;
+
+    EACH_LCORE(daemon, thread) {
+        const struct tr_sources *sources = &thread->lcore->sources;
+        uint32_t count = tr_load_acquire(&sources->count);
+
+        for (uint32_t row = 0; row < count; row++)
+            each(to, &sources->rows[row], row == TR_SOURCE_OTHER);
+    }
+}
+
+static size_t study_rings(void *context, struct tr_study_ring *rings[TR_LCORES_MAX])
+{
+    struct tr_daemon *daemon = context;
+    size_t n = 0;
+
+    EACH_LCORE(daemon, thread)
+        rings[n++] = &thread->lcore->study;
+    return n;
+}
+
 static void show_backends(void *context, tr_control_backend_fn each, void *to)
 {
     static const char *const kinds[] = {"otlp_grpc", "otlp_http", "file"};
@@ -313,6 +336,8 @@ void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *
                                             .backends = show_backends,
                                             .ports = tr_daemon_show_ports,
                                             .connections = tr_daemon_show_connections,
+                                            .sources = show_sources,
+                                            .study_rings = study_rings,
                                             .why = tr_daemon_why,
                                             .config_text = config_text,
                                             .config_show = config_show,

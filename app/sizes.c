@@ -11,6 +11,7 @@
 
 #include "config/cpus.h"
 #include "config/memory.h"
+#include "control/services.h"
 
 #define OUTBOX_LEAST (16 * TR_MIB)
 #define JOURNAL_LEAST (4 * TR_MIB)
@@ -150,6 +151,9 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
             sizes->body_bytes_max < config->http.body_bytes_max
                 ? " (less than http.body_size_max: the journal must have room for several)"
                 : "");
+    if (config->services.study_rate)
+        fprintf(out, "services: up to %llu MiB to study them\n",
+                (unsigned long long)(tr_services_bytes(&config->services, sizes->lcores) / TR_MIB));
     fprintf(out,
             "decision_wait %.3gs fits up to %.3g MB/s of bodies, which is %.0f spans/s of 400 bytes; above that, "
             "traces are decided earlier\n",

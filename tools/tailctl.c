@@ -55,6 +55,8 @@ static const struct command {
      tailctl_policies, NULL},
     {"traces why", "ID", "what became of a trace, and why", "GET", "/v1/traces/%s/why", A_TRACE_ID, 0,
      tailctl_why, NULL},
+    {"services", "", "each service: rate, kept share, lost parents; where the trace context is lost", "GET",
+     "/v1/services", NO_ARGUMENT, 0, tailctl_services, NULL},
     {"backends", "", "each backend, its queue and its last error", "GET", "/v1/backends", NO_ARGUMENT, 0,
      tailctl_backends, NULL},
     {"ports", "", "where spans may come in", "GET", "/v1/ports", NO_ARGUMENT, 0, tailctl_ports, NULL},
@@ -64,7 +66,6 @@ static const struct command {
      NULL},
     {"policies try", "FILE", "not in this version", NULL, NULL, A_FILE, 0, NULL, NULL},
     {"traces get", "ID", "not in this version", NULL, NULL, A_TRACE_ID, 0, NULL, NULL},
-    {"services", "", "not in this version", NULL, NULL, NO_ARGUMENT, 0, NULL, NULL},
     {"attributes", "", "not in this version", NULL, NULL, NO_ARGUMENT, 0, NULL, NULL},
 };
 

@@ -75,6 +75,7 @@ void tailctl_stats(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_audit(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_policies(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_backends(const struct tailctl *tailctl, const json_t *answer);
+void tailctl_services(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_ports(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_connections(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_why(const struct tailctl *tailctl, const json_t *answer);

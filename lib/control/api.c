@@ -49,8 +49,10 @@ static unsigned show_stats(struct tr_control *control, const struct tr_call *cal
 {
     const char *prefix = tr_call_query(call, "prefix");
     struct tr_samples samples = {0};
+    struct tr_study_counters study;
 
-    tr_metrics_collect(&samples, control->daemon, &control->counters, tr_control_now());
+    tr_services_counters(control->services, &study);
+    tr_metrics_collect(&samples, control->daemon, &control->counters, &study, tr_control_now());
     under_name(answer, "stats", tr_samples_json(&samples, prefix ? prefix : ""));
     tr_samples_fini(&samples);
     return MHD_HTTP_OK;
@@ -80,6 +82,13 @@ static unsigned show_backends(struct tr_control *control, const struct tr_call *
                               json_t **answer)
 {
     return under_name(answer, "backends", tr_control_backends_json(control));
+}
+
+static unsigned show_services(struct tr_control *control, const struct tr_call *call, const char *argument,
+                              json_t **answer)
+{
+    *answer = tr_services_json(control->services, tr_control_now(), tr_control_wall());
+    return MHD_HTTP_OK;
 }
 
 static unsigned show_ports(struct tr_control *control, const struct tr_call *call, const char *argument,
@@ -215,6 +224,7 @@ static const struct route {
     {"GET", "/v1/backends", show_backends, false},
     {"GET", "/v1/ports", show_ports, false},
     {"GET", "/v1/connections", show_connections, false},
+    {"GET", "/v1/services", show_services, false},
     {"GET", "/v1/traces/*/why", show_why, false},
     {"GET", "/v1/log", show_log, false},
     {"PUT", "/v1/log", set_log, true},

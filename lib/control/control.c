@@ -2,7 +2,8 @@
 //
 // The control layer: essay.
 //
-// Three threads of its own, none of them on a data lcore: one serves the control socket, one (and one a
+// Four threads of its own, none of them on a data lcore: one takes notes of spans for the study of services
+// (study.c, services.c; under a lock of its own), one serves the control socket, one (and one a
 // connection) the telemetry listener, and a ticker looks at the flow once a second (rates.c), compares the
 // config with its file (drift.c) and goes back to the old config when nobody has confirmed the new one
 // (apply.c). All state is one struct under one lock (state.h), and the daemon is only called with that lock
@@ -79,6 +80,7 @@ static void tick(struct tr_control *control, uint64_t now)
     memset(&status, 0, sizeof(status));
     daemon->status(daemon->context, &status);
     tr_rates_look(&control->rates, &status, now);
+    tr_services_look(control->services, now);
     text = daemon->config_text(daemon->context);
     tr_drift_find(status.config_path, text ? text : "", &drift);
     free(text);
@@ -168,6 +170,7 @@ static void servers_stop(struct tr_control *control)
 
 static void destroy(struct tr_control *control)
 {
+    tr_services_stop(control->services);
     tr_apply_fini(&control->apply);
     pthread_cond_destroy(&control->wake);
     pthread_mutex_destroy(&control->lock);
@@ -175,8 +178,8 @@ static void destroy(struct tr_control *control)
 }
 
 int tr_control_start(struct tr_control **made, const struct tr_control_options *options,
-                     const struct tr_telemetry_options *telemetry, const struct tr_control_daemon *daemon,
-                     struct tr_error *error)
+                     const struct tr_telemetry_options *telemetry, const struct tr_services_options *services,
+                     const struct tr_control_daemon *daemon, struct tr_error *error)
 {
     struct tr_control *control = calloc(1, sizeof(*control));
     int rc;
@@ -186,6 +189,11 @@ int tr_control_start(struct tr_control **made, const struct tr_control_options *
     control->daemon = daemon;
     tr_apply_init(&control->apply, daemon);
     sync_init(control);
+    rc = tr_services_start(&control->services, services, daemon, error);
+    if (rc < 0) {
+        destroy(control);
+        return rc;
+    }
     tick(control, tr_control_now());
     rc = start_socket(control, options->socket, error);
     if (rc == 0)

@@ -20,6 +20,8 @@
 #include "policy/policy.h"
 #include "port/dpdk_device.h"
 #include "port/kernel.h"
+#include "trace/source.h"
+#include "trace/study.h"
 
 // `control` and `telemetry`; rows in control_options.c.
 struct tr_control_options {
@@ -31,6 +33,14 @@ struct tr_telemetry_options {
     const char *listen; // address:port, "" none
 };
 extern const struct tr_option_table tr_telemetry_option_table;
+
+// `services`; rows in control_options.c.
+struct tr_services_options {
+    uint64_t study_rate; // spans a second; 0: none is studied
+    uint64_t wait_ns, window_ns;
+    uint64_t spans_max, services_max, pairs_max;
+};
+extern const struct tr_option_table tr_services_option_table;
 
 struct tr_control_lcore {
     uint32_t lcore;
@@ -118,6 +128,9 @@ struct tr_control_connection {
 };
 typedef void (*tr_control_connection_fn)(void *to, const struct tr_control_connection *connection);
 
+// A source of an lcore. other: those that found no row.
+typedef void (*tr_control_source_fn)(void *to, const struct tr_source *source, bool other);
+
 // A remark on a config that is no error ("at 400 bytes a span decision_wait stops fitting at 120000
 // spans/s").
 typedef void (*tr_control_remark_fn)(void *to, const char *text);
@@ -136,6 +149,11 @@ struct tr_control_daemon {
     void (*backends)(void *context, tr_control_backend_fn each, void *to);
     void (*ports)(void *context, tr_control_port_fn each, void *to);
     int (*connections)(void *context, tr_control_connection_fn each, void *to);
+
+    // Each source of each lcore; its counters are read while they are written.
+    void (*sources)(void *context, tr_control_source_fn each, void *to);
+    // The rings of notes of all lcores, which are there until tr_control_stop(). Returns how many.
+    size_t (*study_rings)(void *context, struct tr_study_ring *rings[TR_LCORES_MAX]);
 
     // Fill in what is known of why->trace_id; the rest is zero. Returns 0, -ETIMEDOUT as audit.
     int (*why)(void *context, struct tr_why *why);
@@ -165,8 +183,8 @@ struct tr_control;
 // Returns 0, -EADDRINUSE: another daemon answers at the socket (a stale one is replaced); -errno.
 // Thread: control.
 int tr_control_start(struct tr_control **control, const struct tr_control_options *options,
-                     const struct tr_telemetry_options *telemetry, const struct tr_control_daemon *daemon,
-                     struct tr_error *error);
+                     const struct tr_telemetry_options *telemetry, const struct tr_services_options *services,
+                     const struct tr_control_daemon *daemon, struct tr_error *error);
 
 // Joins the threads: no callback runs after it. Unlinks the socket. NULL is allowed.
 void tr_control_stop(struct tr_control *control);

@@ -18,6 +18,30 @@ static const struct tr_option telemetry_rows[] = {
         "Address and port of /metrics, /healthz, /readyz and the status page, readable by whoever "
         "reaches it; \"\" is none."),
 };
+static const struct tr_option services_rows[] = {
+    TR_OPTION_UINT(struct tr_services_options, study_rate, "study_rate", "10000", 0, 1000000, 0,
+                   "Spans a second to study at most, of whole traces picked by a hash of their ids, for who calls "
+                   "whom and where the trace context is lost; 0 studies none. A studied span costs some 300 ns."),
+    TR_OPTION_DURATION(struct tr_services_options, wait_ns, "wait", "15s", 100 * TR_MS, 3600 * TR_S, 0,
+                       "A studied trace is judged when nothing has come of it for so long: a missing root or parent "
+                       "may only be slow."),
+    TR_OPTION_DURATION(struct tr_services_options, window_ns, "window", "5m", TR_S, 24 * 3600 * TR_S, 0,
+                       "What the study says is of the last one to two of these."),
+    TR_OPTION_UINT(struct tr_services_options, spans_max, "spans_max", "262144", 1024, 16777216, 0,
+                   "Spans of traces under study at once, 120 bytes each; with more, a smaller share of the "
+                   "traces is studied."),
+    TR_OPTION_UINT(struct tr_services_options, services_max, "services_max", "1000", 1, 100000, 0,
+                   "Services that have a row; those beyond share one, (other)."),
+    TR_OPTION_UINT(struct tr_services_options, pairs_max, "pairs_max", "4000", 1, 1000000, 0,
+                   "Calling pairs of services, and hosts, RPC services and destinations called, that have a row."),
+};
+const struct tr_option_table tr_services_option_table = {
+    .title = "Services",
+    .rows = services_rows,
+    .count = TR_NELEMS(services_rows),
+    .struct_bytes = sizeof(struct tr_services_options),
+};
+
 const struct tr_option_table tr_telemetry_option_table = {
     .title = "Telemetry",
     .rows = telemetry_rows,

@@ -100,7 +100,8 @@ static const char *place_label(const char *module)
                                             {"build", "`version`"},
                                             {"control", ""},
                                             {"control_policy", "`policy`"},
-                                            {"process", ""}};
+                                            {"process", ""},
+                                            {"study", ""}};
 
     for (size_t i = 0; i < TR_NELEMS(others); i++) {
         if (strcmp(others[i][0], module) == 0)

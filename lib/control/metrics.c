@@ -246,11 +246,12 @@ static void process_add(struct tr_samples *samples, const struct tr_control_daem
 }
 
 void tr_metrics_collect(struct tr_samples *samples, const struct tr_control_daemon *daemon,
-                        const struct tr_control_counters *own, uint64_t now)
+                        const struct tr_control_counters *own, const struct tr_study_counters *study, uint64_t now)
 {
     process_add(samples, daemon, now);
     daemon->counters(daemon->context, tr_samples_add, samples);
     daemon->policies(daemon->context, policy_add, samples);
     tr_samples_add(samples, &tr_control_counter_rows, own, NULL);
+    tr_samples_add(samples, &tr_study_counter_rows, study, NULL);
     tr_samples_sort(samples);
 }

@@ -9,6 +9,7 @@
 
 #include "base/counter.h"
 #include "control/control.h"
+#include "control/study.h"
 
 struct tr_sample {
     const struct tr_counter_row *row;
@@ -88,6 +89,6 @@ TR_COUNTERS_DECLARE(control_policy, TR_CONTROL_POLICY_COUNTERS)
 
 // All samples of a daemon: its modules, its policies, the process, and the control layer's own.
 void tr_metrics_collect(struct tr_samples *samples, const struct tr_control_daemon *daemon,
-                        const struct tr_control_counters *own, uint64_t now);
+                        const struct tr_control_counters *own, const struct tr_study_counters *study, uint64_t now);
 
 #endif

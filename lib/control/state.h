@@ -11,6 +11,7 @@
 #include "control/metrics.h"
 #include "control/rates.h"
 #include "control/server.h"
+#include "control/services.h"
 
 #define TR_CONTROL_BODY_BYTES_MAX TR_MIB
 #define TR_CONTROL_ROWS_MAX       10000 // of one answer
@@ -22,6 +23,7 @@ struct tr_control {
     bool stopping;
     struct tr_apply apply;
     struct tr_rates rates;
+    struct tr_services *services;
     struct tr_control_counters counters;
 
     // Set at start.

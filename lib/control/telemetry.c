@@ -6,9 +6,11 @@
 static void metrics_write(struct tr_control *control, FILE *out)
 {
     struct tr_samples samples = {0};
+    struct tr_study_counters study;
 
     pthread_mutex_lock(&control->lock);
-    tr_metrics_collect(&samples, control->daemon, &control->counters, tr_control_now());
+    tr_services_counters(control->services, &study);
+    tr_metrics_collect(&samples, control->daemon, &control->counters, &study, tr_control_now());
     pthread_mutex_unlock(&control->lock);
     tr_samples_write(&samples, out);
     tr_samples_fini(&samples);

@@ -139,6 +139,7 @@ static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, c
     if (tr_unlikely(adding))
         bytes = span_add(lcore, &added, to, bytes);
     tr_outbox_append_span(&lcore->outbox, (uint32_t)bytes, resource.group, why->policy);
+    tr_source_kept(&lcore->sources, context->source);
     tr_count(&lcore->counters.emitted, 1);
     tr_count(&lcore->counters.attributes_dropped, counts.dropped);
     tr_count(&lcore->counters.attributes_demoted, counts.demoted);

@@ -143,6 +143,11 @@ int tr_lcore_create(struct tr_lcore **out, const struct tr_lcore_options *option
         tr_error_set(error, -rc, "no memory for sources");
         goto fail;
     }
+    rc = tr_study_ring_create(&lcore->study, options->study_slots, options->numa_node, options->prefault);
+    if (rc < 0) {
+        tr_error_set(error, -rc, "no memory for the study of services");
+        goto fail;
+    }
     rc = tr_ingest_init(lcore, error);
     if (rc < 0)
         goto fail;
@@ -172,6 +177,7 @@ void tr_lcore_destroy(struct tr_lcore *lcore)
     if (lcore->ingest.decoder)
         tr_ingest_fini(lcore);
     tr_sources_destroy(&lcore->sources);
+    tr_study_ring_destroy(&lcore->study);
     if (lcore->scratch)
         munmap(lcore->scratch, 8 * lcore->options.body_bytes_max + TR_MIB);
     tr_outbox_close(&lcore->outbox);

@@ -19,6 +19,7 @@
 #include "otlp/json.h"
 #include "trace/owner.h"
 #include "trace/source.h"
+#include "trace/study.h"
 
 #define TR_BURST 32
 #define TR_TURN_BYTES (256 * TR_KIB)
@@ -34,6 +35,7 @@ struct tr_lcore_options {
     uint64_t body_bytes_max; // also after decompression; at most an eighth of the journal
     uint32_t contexts;       // side ring, power of two
     uint32_t sources_max;
+    uint32_t study_slots; // notes on their way to control, power of two; 0: no study
     enum tr_other_signals other_signals;
     bool prefault;
     struct tr_owner_options owner;
@@ -130,6 +132,7 @@ struct tr_lcore {
     struct tr_journal journal;
     struct tr_outbox outbox; // read by backends
     struct tr_sources sources; // read by control
+    struct tr_study_ring study; // to control
     struct tr_owner *owner;
     struct tr_ingest ingest;
     struct tr_walker walker;

@@ -171,6 +171,7 @@ static void span_rejected(struct tr_lcore *lcore, const uint8_t *span, uint32_t 
         request->sink_data[0]++;
         request->sink_data[1] = result;
     }
+    tr_source_rejected(&lcore->sources, source);
     trace_id_find(span, bytes, reject->trace_id);
     reject->wall_ns = lcore->now + tr_load_relaxed(&lcore->wall_offset_ns);
     reject->source = source;
@@ -202,6 +203,7 @@ static void span_walk(struct tr_lcore *lcore, const struct tr_record *record, co
     struct tr_walk_span walked;
     union tr_message *slot;
     uint32_t owner;
+    uint64_t hash;
 
     tr_gauge(&lcore->counters.not_walked, lcore->counters.not_walked - 1);
     result = tr_walk_span(plan, lcore->options.lcore, span, bytes, &lcore->walker.notes, &walked, &bits);
@@ -209,7 +211,10 @@ static void span_walk(struct tr_lcore *lcore, const struct tr_record *record, co
         span_rejected(lcore, span, bytes, context->source, result);
         return;
     }
-    owner = tr_hash_range(tr_hash_trace_id(walked.trace_id), lcore->mesh->lcores);
+    hash = tr_hash_trace_id(walked.trace_id);
+    if (tr_study_wants(&lcore->study, hash))
+        tr_study_put(&lcore->study, context, (const uint8_t *)(record + 1), span, bytes, &walked);
+    owner = tr_hash_range(hash, lcore->mesh->lcores);
     slot = tr_walker_slot(lcore, owner);
     slot->summary = (struct tr_summary){
         .start_ns = walked.start_ns,
@@ -272,6 +277,7 @@ static size_t step(struct tr_lcore *lcore)
         span_walk(lcore, record, context, span, bytes);
         return bytes;
     }
+    tr_source_spans(&lcore->sources, context->source, context->spans);
     walker->in_context = false;
     walker->context_number++;
     walker->context++;

@@ -6,7 +6,7 @@
 #ifndef TR_TRACE_SOURCE_H
 #define TR_TRACE_SOURCE_H
 
-#include "base/tr.h"
+#include "base/counter.h"
 
 #define TR_SOURCE_OTHER      0u
 #define TR_SERVICE_BYTES_MAX 64 // longer names are cut
@@ -18,8 +18,9 @@ struct tr_source {
     uint64_t first_ns;
     // Written by the lcore with tr_count().
     uint64_t last_ns;
-    uint64_t spans;
+    uint64_t spans; // that came, rejected ones too
     uint64_t rejected;
+    uint64_t kept; // that went to the outbox
 };
 
 struct tr_sources {
@@ -40,5 +41,21 @@ void tr_sources_destroy(struct tr_sources *sources);
 uint32_t tr_source_intern(struct tr_sources *sources, const uint8_t peer_ip[16], const uint8_t *service,
                           uint32_t service_bytes, uint64_t now);
 const struct tr_source *tr_source_find(const struct tr_sources *sources, uint32_t source);
+
+// Count for a source of this lcore.
+static inline void tr_source_spans(struct tr_sources *sources, uint32_t source, uint32_t spans)
+{
+    tr_count(&sources->rows[TR_SOURCE_ROW(source)].spans, spans);
+}
+
+static inline void tr_source_rejected(struct tr_sources *sources, uint32_t source)
+{
+    tr_count(&sources->rows[TR_SOURCE_ROW(source)].rejected, 1);
+}
+
+static inline void tr_source_kept(struct tr_sources *sources, uint32_t source)
+{
+    tr_count(&sources->rows[TR_SOURCE_ROW(source)].kept, 1);
+}
 
 #endif

@@ -158,6 +158,28 @@ static int on_why(void *context, struct tr_why *why)
     return 0;
 }
 
+static void on_sources(void *context, tr_control_source_fn each, void *to)
+{
+    const struct tr_source other = {.spans = 3}, cart = {.service_bytes = 4,
+                                                         .service = "cart",
+                                                         .first_ns = 1,
+                                                         .last_ns = 2,
+                                                         .spans = 100,
+                                                         .rejected = 20,
+                                                         .kept = 40};
+    const struct tr_source evil = {.service_bytes = 6, .service = "a\033[2Jb", .first_ns = 1, .last_ns = 2};
+
+    each(to, &other, true); // never seen
+    each(to, &cart, false);
+    each(to, &cart, false); // by another lcore
+    each(to, &evil, false);
+}
+
+static size_t on_study_rings(void *context, struct tr_study_ring *rings[TR_LCORES_MAX])
+{
+    return 0;
+}
+
 static char *on_text(void *context)
 {
     const struct fake *fake = context;
@@ -262,6 +284,8 @@ void fake_init(struct fake *fake, const char *text, const char *config_path)
         .backends = on_backends,
         .ports = on_ports,
         .connections = on_connections,
+        .sources = on_sources,
+        .study_rings = on_study_rings,
         .why = on_why,
         .config_text = on_text,
         .config_show = on_show,

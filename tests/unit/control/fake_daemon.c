@@ -45,6 +45,8 @@ static char *file_text(const char *path)
 int main(int argc, char **argv)
 {
     const struct tr_telemetry_options telemetry = {.listen = "127.0.0.1:0"};
+    const struct tr_services_options services = {
+        .study_rate = 1, .wait_ns = TR_S, .window_ns = TR_S, .spans_max = 1024, .services_max = 10, .pairs_max = 10};
     struct tr_control_options options = {.socket = NULL};
     struct tr_error error = {.text = ""};
     struct tr_control *control;
@@ -58,7 +60,7 @@ int main(int argc, char **argv)
     fake_init(&fake, file_text(argv[2]), argv[2]);
     clock_gettime(CLOCK_MONOTONIC, &ts);
     fake.started_ns = (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-    if (tr_control_start(&control, &options, &telemetry, &fake.daemon, &error)) {
+    if (tr_control_start(&control, &options, &telemetry, &services, &fake.daemon, &error)) {
         fprintf(stderr, "%s\n", error.text);
         fake_fini(&fake);
         return 1;

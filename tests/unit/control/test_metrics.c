@@ -32,13 +32,14 @@ static size_t occurrences(const char *text, const char *what)
 static char *scrape(void)
 {
     const struct tr_control_counters own = {.applied = 3};
+    const struct tr_study_counters study = {.one_in = 4};
     struct tr_samples samples = {0};
     struct fake fake;
     char *text;
 
     fake_init(&fake, "a: 1\n", "/nowhere");
     fake.started_ns = 5 * TR_S;
-    tr_metrics_collect(&samples, &fake.daemon, &own, 8500 * TR_MS);
+    tr_metrics_collect(&samples, &fake.daemon, &own, &study, 8500 * TR_MS);
     text = written(&samples);
     tr_samples_fini(&samples);
     fake_fini(&fake);

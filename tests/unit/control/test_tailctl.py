@@ -52,7 +52,7 @@ class Tailctl(FakeDaemonTest):
 
 class Reading(Tailctl):
     def test_every_reading_command_answers_people_and_scripts(self):
-        for words in ("status", "stats", "audit", "policies", "backends", "ports", "connections", "config show",
+        for words in ("status", "stats", "audit", "policies", "backends", "ports", "connections", "services", "config show",
                       "traces why " + TRACE, "top --once"):
             run = self.tailctl(*words.split())
             self.assertTrue(run.stdout.strip(), words)
@@ -66,6 +66,16 @@ class Reading(Tailctl):
                      "none: the file is what runs", "no journal has wrapped yet", "3.0 MiB of 1.0 GiB",
                      "20 spans of 4 traces (room for 100.0k)", "accepted", "tempo", "otlp_grpc", "down"):
             self.assertIn(part, text)
+
+    def test_services(self):
+        text = self.tailctl("services").stdout
+        self.assertRegex(text, r"(?m)^cart .* 50\.0 % +40 ")  # of two lcores: 80 of 160 that were good
+        self.assertIn("a?[2Jb", text)
+        self.assertIn("nothing is studied", text)
+        rows = json.loads(self.tailctl("--json", "services").stdout)["services"]
+        self.assertEqual([row["name"] for row in rows], ["a\033[2Jb", "cart"])
+        cart = rows[1]
+        self.assertEqual((cart["name"], cart["spans"], cart["kept_spans"]), ("cart", 200, 80))
 
     def test_drift_is_told(self):
         self.config.write_text("a: 3\n")
@@ -159,7 +169,7 @@ class ExitCodes(Tailctl):
         self.assertIn("config apply", self.tailctl("--help").stdout)
 
     def test_of_later_versions(self):
-        for words in ("policies try FILE", "traces get " + TRACE, "services", "attributes"):
+        for words in ("policies try FILE", "traces get " + TRACE, "attributes"):
             self.assertIn("not in this version", self.tailctl(*words.split(), expect=1).stderr)
             answer = json.loads(self.tailctl("--json", *words.split(), expect=1).stdout)
             self.assertEqual(answer, {"error": "not in this version"})

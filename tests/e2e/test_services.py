@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flask services under real auto-instrumentation: headers stripped between two of them, and one whose SDK is set up after
+its imports. `tailctl services` names both, and not their healthy twins."""
+import os
+import subprocess
+import urllib.request
+
+from harness import DIES_WITH_US, TAILCTL, Daemon, run_story, skip, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VISITS = 40
+STUDY = "services: {wait: 1s, window: 1h}"
+
+
+class Service:
+    def __init__(self, role, name, daemon, peers=()):
+        self.name = name
+        self.process = subprocess.Popen(
+            [*DIES_WITH_US, os.path.join(HERE, "python"), os.path.join(HERE, "services_shop.py"), role, name,
+             f"http://127.0.0.1:{daemon.port}", *(f"{peer.name}={peer.url}" for peer in peers)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.said = self.process.stdout.readline().strip()
+        self.url = f"http://127.0.0.1:{self.said}"
+
+    def stop(self):
+        self.process.stdin.close()
+        assert self.process.wait(30) == 0, self.name
+
+
+def missing_python():
+    done = subprocess.run([os.path.join(HERE, "python"), os.path.join(HERE, "services_shop.py"), "shop", "x", "http://x"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    return done.stdout if done.returncode == 77 else None
+
+
+def of_kind(answer, kind):
+    return [f for f in answer["findings"] if f["kind"] == kind]
+
+
+def services_are_named():
+    why = missing_python()
+    if why:
+        skip("no instrumentations for Python: run tools/check e2e, which installs them: " + why)
+    with Daemon(lcores=2, wait="1s", extra=STUDY) as d:
+        # What comes within the first second may have begun before: it is not judged.
+        wait_for(lambda: d.tailctl("status")["uptime_seconds"] > 1.2, "the study to begin")
+        shops = [Service("shop", "healthy", d), Service("shop", "stripped", d), Service("late", "late", d)]
+        gateway = Service("gateway", "gateway", d, peers=shops)
+        for _ in range(VISITS):
+            assert urllib.request.urlopen(gateway.url + "/visit", timeout=10).read() == b"all"
+        for service in [gateway, *shops]:
+            service.stop()  # flushes
+        d.settle()
+        # The gateway's trace, and one of `stripped` and of `late` each, a visit.
+        answer = wait_for(lambda: (a := d.tailctl("services"))["study"]["judged_traces"] >= 3 * VISITS and
+                          len(a["findings"]) >= 2 and a, "all traces to be judged")
+        rows = {row["name"]: row for row in answer["services"]}
+        assert rows.keys() == {"gateway", "healthy", "stripped", "late"}, rows.keys()
+        assert answer["study"]["one_in"] == 1 and answer["study"]["void_traces"] == 0, answer["study"]
+        assert sum(row["spans"] for row in rows.values()) == d.audit()["accepted_spans"]
+
+        lost, = of_kind(answer, "lost_context")
+        assert (lost["caller"], lost["service"]) == ("gateway", "stripped"), lost
+        assert lost["count"] == VISITS, lost
+        late, = of_kind(answer, "no_entry_spans")
+        assert (late["caller"], late["service"]) == ("gateway", "late"), late
+        assert len(answer["findings"]) == 2, answer["findings"]
+
+        assert [p for p in answer["pairs"] if p["called"] == "healthy"] == [
+            {"caller": "gateway", "called": "healthy", "joined_spans": VISITS, "parent_missing_spans": 0,
+             "example_trace_id": answer["pairs"][0]["example_trace_id"]}], answer["pairs"]
+        assert rows["healthy"]["traces_begun"] == 0 and rows["gateway"]["traces_begun"] == VISITS
+        assert rows["stripped"]["traces_begun"] == rows["late"]["traces_begun"] == VISITS
+        assert all(row["traces_without_root"] == row["parent_missing_spans"] == 0 for row in rows.values()), rows
+        assert [s["name"] for s in rows["late"]["scopes"]] == ["late.work"], rows["late"]
+        assert any(s["library"] and "server" in s["kinds"] for s in rows["healthy"]["scopes"]), rows["healthy"]
+
+        text = subprocess.run([TAILCTL, "-s", f"{d.folder}/control.sock", "services"], capture_output=True, text=True,
+                              timeout=30).stdout
+        print(text)
+        assert "lost_context: gateway -> stripped" in text and "no_entry_spans: gateway -> late" in text, text
+        assert max(map(len, text.splitlines())) <= 120, text
+
+
+run_story(services_are_named)
