@@ -196,7 +196,7 @@ static void dpdk_poll(struct wires *wires, bool idle)
     struct dpdk_wires *dpdk = whole(wires);
 
     dpdk->now = clock_ns(CLOCK_MONOTONIC);
-    for (int burst = 0; burst < 4 && receive(dpdk) == TR_DPDK_BURST; burst++)
+    for (int burst = 0; burst < 4 && receive(dpdk) == dpdk->queue.burst; burst++)
         if (burst == 3)
             tr_stack_frames_wait(dpdk->stack);
     if (dpdk->now >= dpdk->timeouts_at)

@@ -5,6 +5,15 @@
 
 TR_COUNTERS_DEFINE(lcore, TR_LCORE_COUNTERS)
 
+// How much to take in: what the turn can still bring into the journal, or bodies would pile up in staging, out of the
+// caches, where they cost twice as much. A little always comes in: acknowledgements, pings, requests to refuse.
+#define INTAKE_MIN (16 * TR_KIB)
+
+static size_t intake(const struct tr_lcore *lcore)
+{
+    return TR_MAX(lcore->ingest.budget, INTAKE_MIN);
+}
+
 size_t tr_lcore_poll(struct tr_lcore *lcore, uint64_t now)
 {
     size_t work = 0;
@@ -14,8 +23,9 @@ size_t tr_lcore_poll(struct tr_lcore *lcore, uint64_t now)
     lcore->ingest.budget = TR_TURN_BYTES;
     work += tr_lcore_emit(lcore, TR_TURN_BYTES);   // class 2 in: always, it frees others
     work += tr_lcore_own(lcore);                   // class 1 in, decisions, class 2 out
+    work += tr_lcore_ingest(lcore);                // bodies that the last turn left → journal
     for (uint32_t i = 0; i < lcore->ports_count; i++) // bytes → HTTP → bodies, the first of them ingested at once
-        work += lcore->ports[i].poll(lcore->ports[i].context, now, TR_TURN_BYTES);
+        work += lcore->ports[i].poll(lcore->ports[i].context, now, intake(lcore));
     work += tr_lcore_ingest(lcore);                // bodies → journal
     work += tr_lcore_walk(lcore, TR_TURN_BYTES);   // journal → summaries, answers
     work += tr_lcore_tail(lcore);                  // what of the journal may go

@@ -39,7 +39,7 @@ static size_t receive(struct tr_dpdk *dpdk, uint64_t now, size_t budget)
         count = tr_dpdk_queue_receive(&dpdk->queue, mbufs);
         frames += count;
         bytes += give_to_stack(dpdk, mbufs, tr_dpdk_handoff(dpdk, mbufs, count), now);
-        more = count == TR_DPDK_BURST;
+        more = count == dpdk->queue.burst;
         if (!more)
             break;
     }

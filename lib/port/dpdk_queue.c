@@ -7,6 +7,9 @@
 #include <rte_prefetch.h>
 #include <rte_tcp.h>
 
+// A whole burst of frames above this is more than a turn wants, and than its caches hold.
+#define JUMBO_BYTES 4096
+
 TR_COUNTERS_DEFINE(dpdk, TR_DPDK_COUNTERS)
 
 void tr_dpdk_queue_init(struct tr_dpdk_queue *queue, struct tr_dpdk_device *device, uint32_t lcore,
@@ -15,6 +18,7 @@ void tr_dpdk_queue_init(struct tr_dpdk_queue *queue, struct tr_dpdk_device *devi
     memset(queue, 0, sizeof(*queue));
     queue->device = device;
     queue->lcore = lcore;
+    queue->burst = device->mtu_bytes > JUMBO_BYTES ? TR_DPDK_BURST / 4 : TR_DPDK_BURST;
     queue->rx_queue = lcore < device->rx_queues ? (int)lcore : -1;
     queue->tx_queue = (uint16_t)(lcore % device->tx_queues);
     queue->tx_lock = device->tx_queues < device->lcores ? &tx_locks[queue->tx_queue] : NULL;
@@ -38,7 +42,7 @@ uint32_t tr_dpdk_queue_receive(struct tr_dpdk_queue *queue, struct rte_mbuf *mbu
         return 0;
     }
     if (device->started)
-        count = rte_eth_rx_burst(device->port, (uint16_t)queue->rx_queue, mbufs, TR_DPDK_BURST);
+        count = rte_eth_rx_burst(device->port, (uint16_t)queue->rx_queue, mbufs, queue->burst);
     tr_dpdk_guard_leave(device->guard, queue->lcore);
     if (count) {
         tr_count(&queue->counters.rx_frames, count);

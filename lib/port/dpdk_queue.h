@@ -46,6 +46,7 @@ struct tr_dpdk_queue {
     uint32_t lcore;
     int rx_queue;  // -1: none of its own
     uint16_t tx_queue;
+    uint16_t burst; // frames taken at once, at most TR_DPDK_BURST
     pthread_mutex_t *tx_lock; // NULL: the send queue is its own
     uint16_t vlan;            // that the device may have taken off a frame
     struct rte_mbuf *waiting[TR_DPDK_WAITING]; // a ring
@@ -60,7 +61,7 @@ void tr_dpdk_queue_init(struct tr_dpdk_queue *queue, struct tr_dpdk_device *devi
 // Give what waits back to the pool.
 void tr_dpdk_queue_fini(struct tr_dpdk_queue *queue);
 
-// Up to TR_DPDK_BURST frames, theirs who called.
+// Up to queue->burst frames, theirs who called.
 uint32_t tr_dpdk_queue_receive(struct tr_dpdk_queue *queue, struct rte_mbuf *mbufs[TR_DPDK_BURST]);
 void tr_dpdk_queue_free(struct rte_mbuf **mbufs, uint32_t count);
 
