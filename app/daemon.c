@@ -136,6 +136,7 @@ static int start(struct tr_daemon *daemon, struct tr_error *error)
     tr_mesh_epoch_publish(daemon->mesh, epoch);
     daemon->epoch = epoch->number;
     rc = tr_daemon_ports_open(daemon, error);
+    tr_ringfile_leftovers(daemon->config->journal.path, true);
     for (uint32_t i = 0; rc == 0 && i < daemon->sizes.lcores; i++)
         rc = lcore_create(daemon, i, error);
     if (rc == 0)

@@ -12,6 +12,7 @@
 #include "config/cpus.h"
 #include "config/memory.h"
 #include "control/services.h"
+#include "journal/ringfile.h"
 
 #define OUTBOX_LEAST (16 * TR_MIB)
 #define JOURNAL_LEAST (4 * TR_MIB)
@@ -53,7 +54,7 @@ static int cpus_derive(const struct tr_config *config, struct tr_sizes *sizes, s
 
 static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error)
 {
-    uint64_t journal = config->journal.bytes, outbox = config->journal.outbox_bytes, memory, room, most;
+    uint64_t journal = config->journal.bytes, outbox = config->journal.outbox_bytes, memory, room, most, leftovers;
     struct tr_filesystem filesystem;
     struct tr_memory machine;
 
@@ -62,6 +63,12 @@ static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes
         tr_error_prefix(error, "journal.size");
         return -EINVAL;
     }
+    // Rings of a process that was killed give their memory back when ours are made.
+    leftovers = tr_ringfile_leftovers(config->journal.path, false);
+    if (filesystem.free_bytes != UINT64_MAX)
+        filesystem.free_bytes += leftovers;
+    if (filesystem.kind == TR_FILESYSTEM_TMPFS)
+        machine.available_bytes += leftovers;
     memory = machine.available_bytes;
     room = filesystem.free_bytes;
     most = tr_memory_room(&machine, &filesystem) / 2 / sizes->lcores;

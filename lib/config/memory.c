@@ -170,6 +170,18 @@ int tr_memory_read(const char *root, struct tr_memory *memory, struct tr_error *
     return 0;
 }
 
+// A hugetlbfs without a bound of its own has what the pool of its page size has: free pages that nobody has reserved.
+static uint64_t huge_pages_free(const char *root, uint64_t page_bytes)
+{
+    uint64_t free_pages = 0, reserved = 0;
+    char pool[64];
+
+    snprintf(pool, sizeof(pool), "/hugepages-%llukB", (unsigned long long)(page_bytes / TR_KIB));
+    number_read(root, "/sys/kernel/mm/hugepages", pool, "free_hugepages", &free_pages);
+    number_read(root, "/sys/kernel/mm/hugepages", pool, "resv_hugepages", &reserved);
+    return free_pages > reserved ? (free_pages - reserved) * page_bytes : 0;
+}
+
 int tr_filesystem_read(const char *root, const char *path, struct tr_filesystem *filesystem,
                        struct tr_error *error)
 {
@@ -202,6 +214,8 @@ int tr_filesystem_read(const char *root, const char *path, struct tr_filesystem 
     };
     if (filesystem->kind == TR_FILESYSTEM_TMPFS && fs.f_blocks == 0)
         filesystem->free_bytes = UINT64_MAX;
+    if (filesystem->kind == TR_FILESYSTEM_HUGETLBFS && fs.f_blocks == 0)
+        filesystem->free_bytes = huge_pages_free(root, filesystem->page_bytes);
     return 0;
 }
 

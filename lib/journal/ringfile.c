@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "journal/ringfile.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <numaif.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -99,11 +101,13 @@ static int file_open(struct tr_ringfile *ring, const char *directory, const char
     ring->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (ring->fd < 0)
         return tr_error_set(error, errno, "%s: %s", path, strerror(errno));
+    (void)flock(ring->fd, LOCK_EX | LOCK_NB); // until we end, see tr_ringfile_leftovers()
     *header_bytes = header_bytes_of(ring->fd, page_bytes);
     if (ring->bytes % *page_bytes)
         return tr_error_set(error, EINVAL, "%s: %llu bytes are not whole pages of %llu", path,
                             (unsigned long long)ring->bytes, (unsigned long long)*page_bytes);
-    if (fstatvfs(ring->fd, &fs) == 0 && fs.f_bavail * fs.f_frsize < *header_bytes + ring->bytes)
+    // A hugetlbfs without a bound of its own says 0 of 0; there mmap reserves, and tells.
+    if (fstatvfs(ring->fd, &fs) == 0 && fs.f_blocks && fs.f_bavail * fs.f_frsize < *header_bytes + ring->bytes)
         return tr_error_set(
             error, ENOSPC,
             "%s: needs %llu MiB, the file system has %llu MiB left: make journal.size smaller or "
@@ -169,6 +173,39 @@ int tr_ringfile_create(struct tr_ringfile *ring, const char *directory, const ch
 fail:
     tr_ringfile_close(ring, NULL);
     return rc;
+}
+
+// By its first bytes: other files of the folder are none of ours. Who has it in use holds a lock on it.
+static bool is_leftover(int folder, const char *name, struct stat *status)
+{
+    struct tr_ringfile_header header = {0};
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool is = fd >= 0 && fstat(fd, status) == 0 && S_ISREG(status->st_mode) &&
+              read(fd, &header, sizeof(header)) == sizeof(header) && header.magic == TR_RINGFILE_MAGIC &&
+              flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+uint64_t tr_ringfile_leftovers(const char *directory, bool remove)
+{
+    DIR *folder = opendir(directory);
+    struct dirent *entry;
+    struct stat status;
+    uint64_t bytes = 0;
+
+    while (folder && (entry = readdir(folder))) {
+        if (!is_leftover(dirfd(folder), entry->d_name, &status))
+            continue;
+        bytes += (uint64_t)status.st_blocks * 512;
+        if (remove)
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    }
+    if (folder)
+        closedir(folder);
+    return bytes;
 }
 
 void tr_ringfile_close(struct tr_ringfile *ring, const char *unlink_path)

@@ -65,6 +65,14 @@ struct tr_ringfile_options {
 int tr_ringfile_create(struct tr_ringfile *ring, const char *directory, const char *name,
                        const struct tr_ringfile_options *options, struct tr_error *error);
 
+// Memory that ring files of an earlier process hold in a folder, bytes; 0 too when it can't be read. What was killed
+// leaves them there, and who starts in its place makes them anew.
+//
+// remove  unlink them as well
+//
+// Thread: start-up.
+uint64_t tr_ringfile_leftovers(const char *directory, bool remove);
+
 // Unmap; the file stays unless `unlink_path`.
 void tr_ringfile_close(struct tr_ringfile *ring, const char *unlink_path);
 

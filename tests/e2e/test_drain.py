@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGTERM: what is held is decided and delivered before the daemon ends; readiness says so meanwhile."""
+"""SIGTERM: what is held is decided and delivered before the daemon ends; readiness says so meanwhile. SIGKILL: the rings
+that are left behind don't keep the next daemon from starting."""
+import os
 import signal
+import subprocess
 
 import otlp
 from harness import Daemon, http_get, run_story, tailgen, wait_for
@@ -35,4 +38,24 @@ def a_dead_backend_does_not_hold_up_the_end_for_longer_than_drain_timeout():
         assert "dropped_shutdown" in d.read_log() or "shutdown" in d.read_log()
 
 
-run_story(what_is_held_is_decided_and_delivered, a_dead_backend_does_not_hold_up_the_end_for_longer_than_drain_timeout)
+def what_a_killed_daemon_left_makes_room_for_the_next():
+    daemon = Daemon()
+    # Room for the rings of one daemon, not of two.
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "rings", daemon.rings]).returncode:
+        print("not shown: no mount here")
+        return
+    try:
+        with daemon:
+            tailgen("--to", f"127.0.0.1:{daemon.port}", "--spans", 20000, "--connections", 1, "--batch", 50)
+            daemon.stop(signal.SIGKILL)
+            assert sorted(os.listdir(daemon.rings)) == ["journal.0", "outbox.0", "verdicts.0"]
+            daemon.start()
+            tailgen("--to", f"127.0.0.1:{daemon.port}", "--spans", 1000, "--connections", 1, "--batch", 50)
+            daemon.settle()
+    finally:
+        subprocess.run(["umount", daemon.rings], check=True)
+        daemon.remove()
+
+
+run_story(what_is_held_is_decided_and_delivered, a_dead_backend_does_not_hold_up_the_end_for_longer_than_drain_timeout,
+          what_a_killed_daemon_left_makes_room_for_the_next)

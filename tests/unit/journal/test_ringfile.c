@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scratch.h"
 
+#include <unistd.h>
+
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -87,6 +89,30 @@ static void a_copy_below_the_tail_is_refused(void **state)
     tr_ringfile_close(&ring, NULL);
 }
 
+static void what_a_dead_process_left_is_found_and_removed(void **state)
+{
+    struct tr_error error = {0};
+    struct tr_ringfile ring;
+    char path[128];
+    FILE *other;
+
+    snprintf(path, sizeof(path), "%s/theirs", scratch);
+    other = fopen(path, "w");
+    assert_non_null(other);
+    fputs("fourteen", other);
+    fclose(other);
+    tr_ringfile_leftovers(scratch, true);
+    assert_int_equal(tr_ringfile_create(&ring, scratch, "dead.0", &small, &error), 0);
+    assert_int_equal(tr_ringfile_leftovers(scratch, true), 0); // in use
+    tr_ringfile_close(&ring, NULL);
+    assert_true(tr_ringfile_leftovers(scratch, false) >= TR_RINGFILE_HEADER_BYTES);
+    assert_true(tr_ringfile_leftovers(scratch, true) >= TR_RINGFILE_HEADER_BYTES);
+    assert_int_equal(tr_ringfile_leftovers(scratch, false), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof(path), "%s/dead.0", scratch);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +121,7 @@ int main(void)
         cmocka_unit_test(a_size_that_is_no_power_of_two_is_refused),
         cmocka_unit_test(a_file_system_that_is_too_small_says_how_much_it_has),
         cmocka_unit_test(a_copy_below_the_tail_is_refused),
+        cmocka_unit_test(what_a_dead_process_left_is_found_and_removed),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
