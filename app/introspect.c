@@ -102,6 +102,9 @@ static void show_counters(void *context, tr_control_counters_fn each, void *to)
         snprintf(number, sizeof(number), "%u", thread->lcore->options.lcore);
         each(to, &tr_lcore_counter_rows, &thread->lcore->counters, lcore);
         each(to, &tr_owner_counter_rows, tr_owner_counters(thread->lcore->owner), lcore);
+        if (daemon->mesh->epoch->policies->budgets)
+            each(to, &tr_budget_counter_rows,
+                 &daemon->mesh->epoch->policies->budgets->lcore[thread->lcore->options.lcore].counters, lcore);
         each(to, &tr_http_counter_rows, tr_http_counters(thread->lcore->http), lcore);
         each(to, &tr_kernel_counter_rows, tr_kernel_counters(thread->kernel), lcore);
         for (size_t i = 0; i < thread->dpdk_count; i++)
@@ -188,6 +191,8 @@ static void show_policies(void *context, tr_control_policy_fn each, void *to)
             row.counters.traces_kept_alone += tr_counter_read(&c->traces_kept_alone);
             row.counters.spans_kept += tr_counter_read(&c->spans_kept);
             row.counters.traces_dropped += tr_counter_read(&c->traces_dropped);
+            row.counters.traces_limited += tr_counter_read(&c->traces_limited);
+            row.counters.spans_limited += tr_counter_read(&c->spans_limited);
             if (tr_counter_read(&c->traces_kept) || tr_counter_read(&c->traces_dropped))
                 memcpy(row.counters.example_id, c->example_id, sizeof(c->example_id));
         }

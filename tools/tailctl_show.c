@@ -199,6 +199,7 @@ void tailctl_policies(const struct tailctl *tailctl, const json_t *answer)
     tr_table_column(&table, "KEPT ALONE", true);
     tr_table_column(&table, "SPANS KEPT", true);
     tr_table_column(&table, "DROPPED", true);
+    tr_table_column(&table, "LIMITED", true);
     tr_table_column(&table, "EXAMPLE", false);
     json_array_foreach(json_object_get(answer, "policies"), i, row)
     {
@@ -209,6 +210,7 @@ void tailctl_policies(const struct tailctl *tailctl, const json_t *answer)
         tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_kept_alone")));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "spans_kept")));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_dropped")));
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_limited")));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "example_trace_id"));
     }
     tr_table_print(&table, stdout);

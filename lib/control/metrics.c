@@ -193,6 +193,8 @@ static void policy_add(void *samples, const struct tr_control_policy *policy)
         .kept_alone = policy->counters.traces_kept_alone,
         .spans_kept = policy->counters.spans_kept,
         .dropped = policy->counters.traces_dropped,
+        .limited = policy->counters.traces_limited,
+        .spans_limited = policy->counters.spans_limited,
     };
 
     tr_samples_add(samples, &tr_control_policy_counter_rows, &counters,

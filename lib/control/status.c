@@ -138,6 +138,8 @@ static void policy_append(void *array, const struct tr_control_policy *policy)
     json_object_set_new(row, "traces_kept_alone", SPANS(policy->counters.traces_kept_alone));
     json_object_set_new(row, "spans_kept", SPANS(policy->counters.spans_kept));
     json_object_set_new(row, "traces_dropped", SPANS(policy->counters.traces_dropped));
+    json_object_set_new(row, "traces_limited", SPANS(policy->counters.traces_limited));
+    json_object_set_new(row, "spans_limited", SPANS(policy->counters.spans_limited));
     json_object_set_new(row, "example_trace_id",
                         memcmp(policy->counters.example_id, none, 16)
                             ? json_string(tr_format_trace_id(policy->counters.example_id, id))

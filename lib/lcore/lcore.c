@@ -55,6 +55,9 @@ uint64_t tr_lcore_deadline(const struct tr_lcore *lcore)
 {
     uint64_t deadline = tr_owner_deadline(lcore->owner);
 
+    if (tr_unlikely(lcore->walker.epoch->policies->budgets != NULL))
+        deadline = TR_MIN(deadline, tr_budgets_deadline(lcore->walker.epoch->policies->budgets, lcore->options.lcore,
+                                                        tr_owner_hurries(lcore->owner), tr_owner_settling(lcore->owner)));
     if (is_stalled(lcore))
         deadline = TR_MIN(deadline, lcore->now + STALLED_NS);
     if (lcore->ingest.first)
@@ -87,9 +90,16 @@ static bool ports_have_input(const struct tr_lcore *lcore)
     return false;
 }
 
+static bool budgets_have_input(const struct tr_lcore *lcore)
+{
+    const struct tr_budgets *budgets = lcore->walker.epoch->policies->budgets;
+
+    return budgets && tr_budgets_has_input(budgets, lcore->options.lcore, tr_owner_settling(lcore->owner));
+}
+
 bool tr_lcore_has_input(const struct tr_lcore *lcore)
 {
-    return rings_have_input(lcore) || ports_have_input(lcore) || tr_load_acquire(&lcore->mesh->epoch) != lcore->walker.epoch ||
+    return budgets_have_input(lcore) || rings_have_input(lcore) || ports_have_input(lcore) || tr_load_acquire(&lcore->mesh->epoch) != lcore->walker.epoch ||
            tr_load_acquire(&lcore->mesh->stop);
 }
 

@@ -123,6 +123,29 @@ static size_t origin_receive(struct tr_lcore *lcore, uint32_t origin)
 // Spans of decided traces a turn: at some 500 bytes each, a turn's share of emitting.
 #define DECIDE_SPANS 512
 
+// The tick of the budgets, if a config has any.
+static size_t budgets_poll(struct tr_lcore *lcore, uint64_t wall_ns)
+{
+    const struct tr_policy_set *set = lcore->walker.epoch->policies;
+    bool settling = tr_owner_settling(lcore->owner);
+
+    if (tr_likely(!set->budgets) ||
+        !tr_budgets_poll(set->budgets, lcore->options.lcore, lcore->now, set->budget_plan, tr_owner_hurries(lcore->owner),
+                         settling, &lcore->wake))
+        return 0;
+    return 1 + tr_owner_settle(lcore->owner, lcore->now, wall_ns, DECIDE_SPANS);
+}
+
+// What the control thread must not free: the oldest config under which a trace is held, or has asked budgets.
+static void epoch_oldest_store(struct tr_lcore *lcore)
+{
+    const struct tr_policy_set *set = lcore->walker.epoch->policies;
+    uint32_t self = lcore->options.lcore, oldest = tr_owner_epoch_oldest(lcore->owner), asked;
+
+    asked = tr_unlikely(set->budgets != NULL) ? tr_budgets_epoch_oldest(set->budgets, self) : 0;
+    tr_store_release(&lcore->mesh->peers[self].epoch_oldest, asked ? TR_MIN(asked, oldest) : oldest);
+}
+
 size_t tr_lcore_own(struct tr_lcore *lcore)
 {
     uint64_t wall_ns = lcore->now + tr_load_relaxed(&lcore->wall_offset_ns);
@@ -132,8 +155,9 @@ size_t tr_lcore_own(struct tr_lcore *lcore)
     for (uint32_t origin = 0; origin < lcore->mesh->lcores; origin++)
         if (origin != self)
             work += origin_receive(lcore, origin);
+    work += budgets_poll(lcore, wall_ns);
     work += tr_owner_poll(lcore->owner, lcore->now, wall_ns, DECIDE_SPANS);
     tr_lcore_emit_flush(lcore);
-    tr_store_release(&lcore->mesh->peers[self].epoch_oldest, tr_owner_epoch_oldest(lcore->owner));
+    epoch_oldest_store(lcore);
     return work;
 }

@@ -48,26 +48,47 @@ static int rows_make(struct tr_policy_set_whole *whole, struct tr_error *error)
     return 0;
 }
 
+static int policy_make(struct tr_policy_set_whole *whole, const struct tr_policy_options *options, size_t number,
+                       uint32_t stage, struct tr_error *error)
+{
+    char path[64];
+    struct tr_policy_place place = {.path = path,
+                                    .place = TR_POLICY_AT_TOP,
+                                    .predicates = &whole->predicates,
+                                    .draws = &whole->draws,
+                                    .key = options->name,
+                                    .stage = stage,
+                                    .whole = whole};
+
+    snprintf(path, sizeof(path), "tail_sampling.policies[%zu]", number);
+    return tr_policy_compile(&whole->policies[number], options, &place, error);
+}
+
+// Limits of drop policies are asked before those of others, and where the first that keeps ends it, each before those
+// behind it: what spends nothing when an answer is known is not asked before.
 static int policies_make(struct tr_policy_set_whole *whole, const struct tr_list *list, struct tr_error *error)
 {
     const struct tr_policy_options *policies = list->items;
     int rc = names_check(policies, list->count, error);
+    uint32_t stage = 0, stages = 0;
 
     if (rc < 0)
         return rc;
     whole->policies = calloc(list->count + 1, sizeof(*whole->policies));
     if (!whole->policies)
         return -ENOMEM;
-    for (size_t i = 0; i < list->count; i++) {
-        char path[64];
-        struct tr_policy_place place = {
-            .path = path, .place = TR_POLICY_AT_TOP, .predicates = &whole->predicates, .draws = &whole->draws};
-
-        snprintf(path, sizeof(path), "tail_sampling.policies[%zu]", i);
-        whole->policies_count++;
-        rc = tr_policy_compile(&whole->policies[i], &policies[i], &place, error);
-        if (rc < 0)
-            return rc;
+    whole->policies_count = (uint32_t)list->count;
+    for (int drops = 1; drops >= 0; drops--) {
+        for (size_t i = 0; i < list->count; i++) {
+            if ((strcmp(policies[i].type, tr_policy_drop.name) == 0) != drops)
+                continue;
+            rc = policy_make(whole, &policies[i], i, stage, error);
+            if (rc < 0)
+                return rc;
+            stages = TR_MAX(stages, stage + whole->policies[i].stages);
+            stage = !drops && whole->first_match ? stages : stage;
+        }
+        stage = stages;
     }
     rc = rows_make(whole, error);
     return rc < 0 ? rc : order_make(whole);
@@ -91,6 +112,11 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     whole->first_match = options->sample_on_first_match;
     if (previous)
         tr_predicates_carry(&whole->predicates, &((const struct tr_policy_set_whole *)previous)->predicates);
+    if (previous && previous->budgets) {
+        whole->set.budgets = previous->budgets;
+        tr_budgets_use(whole->set.budgets);
+    }
+    whole->set.budget_plan = &whole->budget_plan;
     rc = policies_make(whole, &options->policies, error);
     if (rc < 0)
         goto fail;
@@ -123,6 +149,8 @@ void tr_policy_set_free(struct tr_policy_set *set)
     free(whole->order);
     free(whole->chances);
     tr_policy_draws_clear(&whole->draws);
+    if (set->budgets)
+        tr_budgets_release(set->budgets, &whole->budget_plan);
     tr_policy_plan_clear(whole);
     tr_predicates_clear(&whole->predicates);
     free(whole);

@@ -49,7 +49,7 @@ static void example_note(struct tr_policy_counters *counters, const struct tr_tr
 }
 
 // A row that answered: who kept or dropped the trace, as far as it is up to this policy.
-static void row_count(struct tr_policy_counters *counters, const struct tr_trace *trace, enum tr_answer answer)
+void tr_policy_row_count(struct tr_policy_counters *counters, const struct tr_trace *trace, enum tr_answer answer)
 {
     tr_count(&counters->traces_seen, 1);
     if (answer == TR_ANSWER_PENDING)
@@ -63,21 +63,29 @@ static void row_count(struct tr_policy_counters *counters, const struct tr_trace
     tr_count(&counters->spans_kept, trace->spans);
 }
 
-// Ask policy `number`. *by is what a verdict shall name: it, or a row of it.
-static enum tr_answer ask(const struct tr_policy_set_whole *whole, uint32_t number, const struct tr_trace *trace,
-                          struct tr_policy_counters *counters, uint32_t *by)
+enum tr_answer tr_policy_ask(const struct tr_policy_set_whole *whole, uint32_t number, const struct tr_trace *trace,
+                             uint32_t *by)
 {
     const struct tr_policy *policy = &whole->policies[number];
     enum tr_answer answer;
     uint32_t row;
 
-    tr_count(&counters[number].traces_seen, 1);
     *by = number;
     if (!policy->rows)
         return policy->type->decide(policy, trace);
     answer = policy->type->decide_row(policy, trace, &row);
     *by = policy->first_row + row;
-    row_count(&counters[*by], trace, answer);
+    return answer;
+}
+
+static enum tr_answer ask(const struct tr_policy_set_whole *whole, uint32_t number, const struct tr_trace *trace,
+                          struct tr_policy_counters *counters, uint32_t *by)
+{
+    enum tr_answer answer = tr_policy_ask(whole, number, trace, by);
+
+    tr_count(&counters[number].traces_seen, 1);
+    if (*by != number)
+        tr_policy_row_count(&counters[*by], trace, answer);
     return answer;
 }
 
@@ -86,14 +94,14 @@ enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struc
 {
     const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
     uint32_t keepers = 0, keeper = 0, keeper_by = 0;
-    bool pending = false;
 
+    if (tr_unlikely(whole->budget_plan.slots))
+        return tr_policy_set_decide_budgets(whole, trace, counters, policy);
     *policy = TR_POLICY_NONE;
     for (uint32_t at = 0; at < whole->policies_count; at++) {
         uint32_t i = whole->order[at], by;
         enum tr_answer answer = ask(whole, i, trace, counters, &by);
 
-        pending = pending || answer == TR_ANSWER_PENDING;
         // A rule that dropped it is worth a name, if nobody keeps it.
         if (answer == TR_ANSWER_DROP && by != i && *policy == TR_POLICY_NONE)
             *policy = (uint16_t)by;
@@ -115,7 +123,7 @@ enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struc
             break;
     }
     if (!keepers)
-        return pending ? TR_ANSWER_PENDING : TR_ANSWER_DROP;
+        return TR_ANSWER_DROP;
     *policy = (uint16_t)keeper_by;
     if (keepers == 1) {
         tr_count(&counters[keeper].traces_kept_alone, 1);

@@ -96,6 +96,24 @@ static const struct tr_option trace_state_rows[] = {
 };
 TABLE(trace_state, "trace_state", struct tr_trace_state_options);
 
+static const struct tr_option rate_limiting_rows[] = {
+    TR_OPTION_UINT(struct tr_rate_limiting_options, spans_per_second, "spans_per_second", NULL, 1, 1ull << 40,
+                   TR_LIVE | TR_REQUIRED, "Spans a second, of the whole process, that this policy keeps."),
+    TR_OPTION_UINT(struct tr_rate_limiting_options, burst_capacity, "burst_capacity", "0", 0, 1ull << 40, TR_LIVE,
+                   "What of them is saved at most, and the most in any second; a larger trace never passes. 0: twice "
+                   "spans_per_second."),
+};
+TABLE(rate_limiting, "rate_limiting", struct tr_rate_limiting_options);
+
+static const struct tr_option bytes_limiting_rows[] = {
+    TR_OPTION_UINT(struct tr_bytes_limiting_options, bytes_per_second, "bytes_per_second", NULL, 1, 1ull << 50,
+                   TR_LIVE | TR_REQUIRED, "Bytes of spans a second, of the whole process, that this policy keeps."),
+    TR_OPTION_UINT(struct tr_bytes_limiting_options, burst_capacity, "burst_capacity", "0", 0, 1ull << 50, TR_LIVE,
+                   "What of them is saved at most, and the most in any second; a larger trace never passes. 0: twice "
+                   "bytes_per_second."),
+};
+TABLE(bytes_limiting, "bytes_limiting", struct tr_bytes_limiting_options);
+
 #define OF_THAT_TYPE(field, name, table) \
     TR_OPTION_POINTER(struct tr_policy_options, field, name, &table, TR_LIVE, "Options of that type.")
 
@@ -106,8 +124,8 @@ TABLE(trace_state, "trace_state", struct tr_trace_state_options);
         TR_OPTION_STRING(struct tr_policy_options, type, "type", NULL, TR_LIVE | TR_REQUIRED,                \
                          "always_sample, status_code, latency, probabilistic, string_attribute, "            \
                          "numeric_attribute, boolean_attribute, span_count, trace_state, trace_flags, " \
-                         "ottl_condition; and, " \
-                         "not, drop and rules where their blocks are listed."),                                     \
+                         "ottl_condition, " \
+                         "rate_limiting, bytes_limiting; and, not, drop, composite and rules where their blocks are listed."),                                     \
         OF_THAT_TYPE(status_code, "status_code", status_code_table),                                         \
         OF_THAT_TYPE(latency, "latency", latency_table),                                                     \
         OF_THAT_TYPE(probabilistic, "probabilistic", probabilistic_table),                                   \
@@ -116,7 +134,9 @@ TABLE(trace_state, "trace_state", struct tr_trace_state_options);
         OF_THAT_TYPE(boolean_attribute, "boolean_attribute", boolean_attribute_table),                       \
         OF_THAT_TYPE(span_count, "span_count", span_count_table),                                            \
         OF_THAT_TYPE(trace_state, "trace_state", trace_state_table),                                         \
-        OF_THAT_TYPE(ottl_condition, "ottl_condition", ottl_condition_table)
+        OF_THAT_TYPE(ottl_condition, "ottl_condition", ottl_condition_table),                                \
+        OF_THAT_TYPE(rate_limiting, "rate_limiting", rate_limiting_table),                                   \
+        OF_THAT_TYPE(bytes_limiting, "bytes_limiting", bytes_limiting_table)
 
 static const struct tr_option not_sub_policy_rows[] = {POLICY_ROWS(0)};
 TABLE(not_sub_policy, "not_sub_policy", struct tr_policy_options);
@@ -142,12 +162,36 @@ static const struct tr_option drop_rows[] = {
 };
 TABLE(drop, "drop", struct tr_drop_options);
 
+static const struct tr_option composite_sub_policy_rows[] = {POLICY_ROWS(TR_REQUIRED), OF_THAT_TYPE(and, "and", and_table)};
+TABLE(composite_sub_policy, "composite_sub_policy", struct tr_policy_options);
+
+static const struct tr_option rate_allocation_rows[] = {
+    TR_OPTION_STRING(struct tr_rate_allocation_options, policy, "policy", NULL, TR_LIVE | TR_REQUIRED,
+                     "Name of a sub-policy."),
+    TR_OPTION_INT(struct tr_rate_allocation_options, percent, "percent", "0", 0, 100, TR_LIVE,
+                  "Its share of the total before others'; 0: an equal part."),
+};
+TABLE(rate_allocation, "rate_allocation", struct tr_rate_allocation_options);
+
+static const struct tr_option composite_rows[] = {
+    TR_OPTION_UINT(struct tr_composite_options, max_total_spans_per_second, "max_total_spans_per_second", NULL, 1,
+                   1ull << 40, TR_LIVE | TR_REQUIRED, "Spans a second, of the whole process and of all sub-policies."),
+    TR_OPTION_STRINGS(struct tr_composite_options, policy_order, "policy_order", 0, TR_BUDGET_SLOTS_MAX, TR_LIVE,
+                      "Names of sub-policies: the first of them that wants a trace pays for it. Others follow as listed."),
+    TR_OPTION_LIST(struct tr_composite_options, composite_sub_policy, "composite_sub_policy", &composite_sub_policy_table,
+                   1, TR_BUDGET_SLOTS_MAX, TR_LIVE, "Whose traces share the total."),
+    TR_OPTION_LIST(struct tr_composite_options, rate_allocation, "rate_allocation", &rate_allocation_table, 0,
+                   TR_BUDGET_SLOTS_MAX, TR_LIVE, "What each has for itself; what it does not need is lent to the others."),
+};
+TABLE(composite, "composite", struct tr_composite_options);
+
 static const struct tr_option policy_rows[] = {
     POLICY_ROWS(TR_REQUIRED),
     OF_THAT_TYPE(and, "and", and_table),
     OF_THAT_TYPE(not, "not", not_table),
     OF_THAT_TYPE(drop, "drop", drop_table),
     OF_THAT_TYPE(rules, "rules", tr_rules_option_table),
+    OF_THAT_TYPE(composite, "composite", composite_table),
 };
 TABLE(policy, "policies", struct tr_policy_options);
 

@@ -5,14 +5,11 @@
 #include "policy/types.h"
 
 static const struct tr_policy_type *const types[] = {
-    &tr_policy_always_sample,     &tr_policy_and,           &tr_policy_boolean_attribute, &tr_policy_drop,
-    &tr_policy_latency,           &tr_policy_not,           &tr_policy_numeric_attribute, &tr_policy_ottl_condition, &tr_policy_probabilistic,
-    &tr_policy_rules,             &tr_policy_span_count,        &tr_policy_status_code,   &tr_policy_string_attribute,  &tr_policy_trace_flags,
-    &tr_policy_trace_state,
+    &tr_policy_always_sample, &tr_policy_and, &tr_policy_boolean_attribute, &tr_policy_bytes_limiting,
+    &tr_policy_composite, &tr_policy_drop, &tr_policy_latency, &tr_policy_not, &tr_policy_numeric_attribute,
+    &tr_policy_ottl_condition, &tr_policy_probabilistic, &tr_policy_rate_limiting, &tr_policy_rules,
+    &tr_policy_span_count, &tr_policy_status_code, &tr_policy_string_attribute, &tr_policy_trace_flags, &tr_policy_trace_state,
 };
-
-// What the Collector has beside these.
-static const char *const later[] = {"rate_limiting", "bytes_limiting", "composite"};
 
 const struct tr_policy_type *tr_policy_type_find(const char *name)
 {
@@ -59,20 +56,12 @@ enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct
     return answer;
 }
 
-static int type_unknown(const char *type, const char *path, struct tr_error *error)
-{
-    for (size_t i = 0; i < TR_NELEMS(later); i++)
-        if (strcmp(later[i], type) == 0)
-            return tr_error_set(error, EINVAL, "%s.type: %s is not in this version", path, type);
-    return tr_error_set(error, EINVAL, "%s.type: %s is not a policy type", path, type);
-}
-
 int tr_policy_compile(struct tr_policy *policy, const struct tr_policy_options *options,
                       const struct tr_policy_place *place, struct tr_error *error)
 {
     policy->type = tr_policy_type_find(options->type);
     if (!policy->type)
-        return type_unknown(options->type, place->path, error);
+        return tr_error_set(error, EINVAL, "%s.type: %s is not a policy type", place->path, options->type);
     if (!(policy->type->places & place->place))
         return tr_error_set(error, EINVAL, "%s.type: %s can't stand inside another policy", place->path,
                             options->type);
@@ -86,25 +75,37 @@ int tr_policy_sub_compile(struct tr_policy *policy, const struct tr_policy_optio
                           const struct tr_policy_place *place, const char *below, unsigned sub_place,
                           struct tr_error *error)
 {
+    return tr_policy_subs_compile(policy, sub, NULL, count, place, below, sub_place, error);
+}
+
+int tr_policy_subs_compile(struct tr_policy *policy, const struct tr_policy_options *sub, const uint32_t *numbers,
+                           size_t count, const struct tr_policy_place *place, const char *below, unsigned sub_place,
+                           struct tr_error *error)
+{
     policy->sub = calloc(count, sizeof(*policy->sub));
     if (!policy->sub)
         return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
     for (size_t i = 0; i < count; i++) {
-        char path[256];
+        char path[256], key[512];
         struct tr_policy_place under = *place;
+        size_t number = numbers ? numbers[i] : i;
         int rc;
 
         if (sub_place == TR_POLICY_IN_NOT)
             snprintf(path, sizeof(path), "%s.%s", place->path, below);
         else
-            snprintf(path, sizeof(path), "%s.%s[%zu]", place->path, below, i);
+            snprintf(path, sizeof(path), "%s.%s[%zu]", place->path, below, number);
+        snprintf(key, sizeof(key), "%s/%zu %s", place->key, number, sub[i].name ? sub[i].name : "");
         under.path = path;
+        under.key = key;
         under.place = sub_place;
         under.negated = place->negated != (policy->type == &tr_policy_not || policy->type == &tr_policy_drop);
         policy->sub_count++;
         rc = tr_policy_compile(&policy->sub[i], &sub[i], &under, error);
         if (rc < 0)
             return rc;
+        policy->slots |= policy->sub[i].slots;
+        policy->stages = TR_MAX(policy->stages, policy->sub[i].stages);
     }
     return 0;
 }
@@ -116,5 +117,6 @@ void tr_policy_clear(struct tr_policy *policy)
     if (policy->type && policy->type->clear)
         policy->type->clear(policy);
     free(policy->sub);
+    free(policy->shares);
     free(policy->name);
 }

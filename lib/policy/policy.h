@@ -10,6 +10,7 @@
 #include "config/option.h"
 #include "otlp/added.h"
 #include "otlp/walk.h"
+#include "policy/budget.h"
 #include "trace/owner.h"
 
 // The `tail_sampling` block, as tr_tail_sampling_options fills it (rows in policy_options.c).
@@ -56,11 +57,14 @@ struct tr_policy_set {
     const char *shape_path; // the first policy that looks at the shape of traces; "": none does
     enum tr_adjusted adjusted;
     bool policy_attribute; // kept spans say which policy it was
+    struct tr_budgets *budgets; // shared by all sets since one that had limits; NULL: none had
+    const struct tr_budget_plan *budget_plan;
 };
 
 struct tr_policy_counters {
     uint64_t traces_seen, traces_kept, traces_kept_alone, spans_kept;
     uint64_t traces_dropped; // a drop policy: that it dropped
+    uint64_t traces_limited, spans_limited; // that its budget turned away
     uint8_t example_id[16];  // of a kept trace, of a dropped one for a drop policy
 };
 

@@ -58,6 +58,28 @@ struct tr_trace_state_options {
     struct tr_strings values;
 };
 
+struct tr_rate_limiting_options {
+    uint64_t spans_per_second;
+    uint64_t burst_capacity; // 0: twice that
+};
+
+struct tr_bytes_limiting_options {
+    uint64_t bytes_per_second;
+    uint64_t burst_capacity; // 0: twice that
+};
+
+struct tr_rate_allocation_options {
+    const char *policy;
+    int64_t percent; // 0: an equal part
+};
+
+struct tr_composite_options {
+    uint64_t max_total_spans_per_second;
+    struct tr_strings policy_order;
+    struct tr_list composite_sub_policy; // of struct tr_policy_options
+    struct tr_list rate_allocation;      // of struct tr_rate_allocation_options
+};
+
 struct tr_policy_options;
 
 struct tr_not_options {
@@ -112,10 +134,13 @@ struct tr_policy_options {
     struct tr_span_count_options *span_count;
     struct tr_trace_state_options *trace_state;
     struct tr_ottl_condition_options *ottl_condition;
+    struct tr_rate_limiting_options *rate_limiting;
+    struct tr_bytes_limiting_options *bytes_limiting;
     struct tr_and_options *and;
     struct tr_not_options *not;
     struct tr_drop_options *drop;
     struct tr_rules_options *rules;
+    struct tr_composite_options *composite;
 };
 
 #endif

@@ -16,6 +16,7 @@ struct tr_policy_set_whole {
     struct tr_policy_draws draws;
     struct tr_policy_chances *chances; // NULL: without adjusted counts
     struct tr_predicates predicates;
+    struct tr_budget_plan budget_plan;
     struct tr_walk_test *tests;
     struct tr_walk_span_test *span_tests;
     struct tr_predicate_regexes **regexes; // of a key in a place each
@@ -24,6 +25,15 @@ struct tr_policy_set_whole {
     uint16_t *slots; // of the programs' keys
     uint32_t slots_count;
 };
+
+// Ask policy `number`, without counting. *by is what a verdict shall name: it, or a row of it.
+enum tr_answer tr_policy_ask(const struct tr_policy_set_whole *whole, uint32_t number, const struct tr_trace *trace,
+                             uint32_t *by);
+void tr_policy_row_count(struct tr_policy_counters *counters, const struct tr_trace *trace, enum tr_answer answer);
+
+// tr_policy_set_decide() of a set with limits.
+enum tr_answer tr_policy_set_decide_budgets(const struct tr_policy_set_whole *whole, const struct tr_trace *trace,
+                                            struct tr_policy_counters *counters, uint16_t *policy);
 
 // Make the set's plan from its predicates. Returns 0; -EINVAL: patterns that can't be compiled together; -ENOMEM.
 int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, struct tr_error *error);

@@ -4,9 +4,12 @@
 #ifndef TR_POLICY_POLICY_TYPE_H
 #define TR_POLICY_POLICY_TYPE_H
 
+#include "policy/budget.h"
 #include "policy/policy.h"
 #include "policy/policy_options.h"
 #include "policy/predicate.h"
+
+#define TR_DRAW_NAME_BYTES 32
 
 struct tr_policy_type;
 struct tr_rules;
@@ -26,11 +29,15 @@ struct tr_policy {
     bool never;                       // probabilistic: no draw keeps
     bool drawing;                     // it leaves something to chance, by
     uint16_t draw;                    // this draw of the set
-    struct tr_policy *sub;            // and, drop, not
+    struct tr_policy *sub;            // and, drop, not, composite
     uint32_t sub_count;
     struct tr_rules *rules; // rules
     uint32_t rows;          // of its own, behind the policies of the set: a rule each
     uint32_t first_row;
+    struct tr_budget_share *shares;   // rate_limiting, bytes_limiting: one; composite: of each sub-policy
+    char draw_name[TR_DRAW_NAME_BYTES]; // of what they leave to chance
+    uint64_t slots;                   // of budgets, its own and those of its sub-policies
+    uint32_t stages;                  // ticks that its answer may take; 0: it never is PENDING
 };
 
 // Where a policy may stand.
@@ -47,11 +54,13 @@ struct tr_policy_place {
     struct tr_predicates *predicates; // takes what the walk shall test
     struct tr_policy_draws *draws;    // takes what is left to chance
     bool negated;                     // it keeps where this one does not: under `not`, or in a `drop`
+    const char *key;                  // names of the policies down to it, which are its budget's identity
+    uint32_t stage;                   // its limits are asked so many ticks after the trace came up
+    struct tr_policy_set_whole *whole;
 };
 
 // What the policies of a set leave to chance: a draw for each salt (chance.c).
 #define TR_DRAWS_MAX        64
-#define TR_DRAW_NAME_BYTES  32
 #define TR_DRAWS_RANDOMNESS "" // not a salt: the trace's randomness, which samplers share
 struct tr_policy_draws {
     enum tr_adjusted adjusted;
@@ -117,12 +126,29 @@ void tr_policy_clear(struct tr_policy *policy);
 int tr_policy_sub_compile(struct tr_policy *policy, const struct tr_policy_options *sub, size_t count,
                           const struct tr_policy_place *place, const char *below, unsigned sub_place,
                           struct tr_error *error);
+// The same in another order than the config's: `numbers` are their places there, NULL: the same.
+int tr_policy_subs_compile(struct tr_policy *policy, const struct tr_policy_options *sub, const uint32_t *numbers,
+                           size_t count, const struct tr_policy_place *place, const char *below, unsigned sub_place,
+                           struct tr_error *error);
 
 // All of policy->sub say keep: the first that does not ends it; a budget that is still open leaves it open.
 enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct tr_trace *trace);
 
 // Put a predicate's number into *bits, or the error for one that could not be numbered (below 0).
 int tr_policy_bit_add(struct tr_bits *bits, const struct tr_policy_place *place, int number, struct tr_error *error);
+// Take the share `terms` of a budget for policy->shares[index] (policy_budget.c).
+//
+// budget, key  of the budget, and of the share in it
+int tr_policy_share_add(struct tr_policy *policy, uint32_t index, const struct tr_policy_place *place, const char *budget,
+                        const char *key, const struct tr_budget_terms *terms, struct tr_error *error);
+
+int tr_policy_shares_draw(struct tr_policy *policy, uint32_t count, const struct tr_policy_place *place,
+                          const char *option, struct tr_error *error);
+
+// A policy that is one bucket of tokens.
+bool tr_policy_limit_limit(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit);
+int tr_policy_limit_compile(struct tr_policy *policy, const struct tr_policy_place *place, uint64_t rate, uint64_t burst,
+                            struct tr_error *error);
 
 // Put a predicate's number into policy->any, or the error for one that could not be numbered (below 0).
 int tr_policy_any_add(struct tr_policy *policy, const struct tr_policy_place *place, int number,

@@ -83,6 +83,11 @@ static uint32_t chunks_for(const struct tr_owner_options *options)
     return (uint32_t)(2 * nodes / TR_FIFO_CHUNK_NODES) + 4 * options->lcores;
 }
 
+static uint64_t asked_bytes(uint32_t traces_max)
+{
+    return ((uint64_t)traces_max + 1) * sizeof(struct tr_asked);
+}
+
 uint64_t tr_owner_bytes(const struct tr_owner_options *options)
 {
     struct tr_table_options table;
@@ -90,7 +95,8 @@ uint64_t tr_owner_bytes(const struct tr_owner_options *options)
     table_options_of(options, &table);
     return tr_table_bytes(&table) + tr_pool_bytes(chunks_for(options), sizeof(struct tr_fifo_chunk)) +
            tr_index_bytes(options->verdicts_max) +
-           (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record) + sizeof(struct tr_owner);
+           (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record) + sizeof(struct tr_owner) +
+           asked_bytes(options->traces_max);
 }
 
 static int options_check(const struct tr_owner_options *options, struct tr_error *error)
@@ -143,6 +149,7 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
         return tr_error_set(error, ENOMEM, "owner: no memory");
     owner->decider = *decider;
     owner->output = *output;
+    owner->lcore = options->lcore;
     owner->lcores = options->lcores;
     owner->trace_spans_max = options->trace_spans_max ? options->trace_spans_max : UINT32_MAX;
     owner->trace_bytes_max = options->trace_bytes_max ? options->trace_bytes_max : UINT64_MAX;
@@ -161,6 +168,12 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
                             options->traces_max, options->refs_max,
                             (unsigned long long)(tr_owner_bytes(options) / TR_MIB));
     }
+    // Not before a policy has a limit.
+    owner->asked = tr_pages_map(asked_bytes(options->traces_max), options->numa_node, false);
+    if (!owner->asked) {
+        tr_owner_destroy(owner);
+        return tr_error_set(error, ENOMEM, "owner: no memory for %u parked traces", options->traces_max);
+    }
     rc = tr_verdicts_create(&owner->verdicts, options->directory, &file, options->verdicts_max, error);
     if (rc < 0) {
         tr_owner_destroy(owner);
@@ -175,6 +188,7 @@ void tr_owner_destroy(struct tr_owner *owner)
     if (!owner)
         return;
     tr_verdicts_destroy(&owner->verdicts);
+    tr_pages_unmap(owner->asked, asked_bytes(owner->table.entries.items_max));
     tr_pool_destroy(&owner->chunks);
     tr_table_destroy(&owner->table);
     tr_pages_unmap(owner, sizeof(*owner));

@@ -20,6 +20,13 @@
 
 #define TR_AGGREGATE_WORDS 8
 
+// What a trace has asked budgets for, from its first decision to its last. The decider's to use.
+struct tr_asked {
+    uint64_t slots;
+    uint32_t tick;
+    bool begun;
+};
+
 // What a policy sees of a trace.
 struct tr_trace {
     uint8_t trace_id[16];
@@ -39,6 +46,8 @@ struct tr_trace {
     uint64_t threshold_least, randomness;
     // To ask a policy what it would say: what the trace would have drawn, by tr_policy.draw. NULL: what it has drawn.
     const uint64_t *draws;
+    uint32_t lcore;                    // that decides it
+    struct tr_asked *asked;            // its own, while it is being decided
 };
 
 enum tr_answer { TR_ANSWER_DROP, TR_ANSWER_KEEP, TR_ANSWER_PENDING };
@@ -165,6 +174,12 @@ uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, u
 // The tick that settles budgets is over: ask again about each trace that was PENDING, here and, when the
 // budget does not suffice, in the polls that follow. Returns the work done.
 uint32_t tr_owner_settle(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, uint32_t budget);
+
+// Does it still pass on what tr_owner_settle() began?
+bool tr_owner_settling(const struct tr_owner *owner);
+
+// Is a parked trace in the way of a holder that needs room, or of new traces? Then the tick should end.
+bool tr_owner_hurries(const struct tr_owner *owner);
 
 // When to poll again: 0 at once, TR_NEVER with nothing due ever (PENDING traces wait for tr_owner_settle).
 uint64_t tr_owner_deadline(const struct tr_owner *owner);

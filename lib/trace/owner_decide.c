@@ -211,6 +211,7 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
     bool waited = turn->now - entry->first_ns >= owner->waits[entry->wait].wait_ns;
     uint16_t policy = TR_POLICY_NONE;
+    struct tr_asked fresh = {0};
     struct tr_trace trace;
 
     if (entry->on == TR_ENTRY_ON_WAIT)
@@ -224,8 +225,12 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     tr_owner_trace_view(owner, number, &trace);
     if (tr_unlikely(owner->table.shapes != NULL))
         shapes_show(owner, number, &trace);
+    trace.lcore = owner->lcore;
+    trace.asked = entry->on == TR_ENTRY_ON_PARKED ? &owner->asked[number] : &fresh;
     switch (owner->decider.decide(owner->decider.context, &trace, &policy)) {
     case TR_ANSWER_PENDING:
+        if (trace.asked == &fresh)
+            owner->asked[number] = fresh;
         tr_owner_move(owner, number, TR_ENTRY_ON_PARKED);
         entry->reason = (uint8_t)reason; // not before: it may have been its bucket
         return;
@@ -239,11 +244,14 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     turn->decided++;
 }
 
-static uint32_t pressed_next(const struct tr_owner *owner, uint64_t now)
+static uint32_t pressed_next(struct tr_owner *owner, uint64_t now)
 {
-    uint32_t number = tr_owner_pressed(owner) ? tr_owner_oldest(owner) : 0;
+    bool pressed = tr_owner_pressed(owner);
+    uint32_t number = pressed ? tr_owner_oldest(owner) : 0;
     const struct tr_entry *entry = tr_table_entry(&owner->table, number);
 
+    if (tr_unlikely(pressed && owner->parked.count))
+        owner->hurries = true;
     return number && now - entry->first_ns >= tr_owner_wait_min(owner, entry) ? number : 0;
 }
 
@@ -302,6 +310,7 @@ uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, u
 {
     struct tr_owner_turn turn = {.now = now, .wall_ns = wall_ns, .left = budget};
 
+    owner->hurries = false;
     while (turn.left) {
         enum tr_when reason;
         uint32_t number;
@@ -343,6 +352,16 @@ uint32_t tr_owner_evict(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, 
     }
     owner->settle_left = TR_MIN(owner->settle_left, owner->parked.count);
     return budget - turn.left;
+}
+
+bool tr_owner_settling(const struct tr_owner *owner)
+{
+    return owner->settle_left > 0;
+}
+
+bool tr_owner_hurries(const struct tr_owner *owner)
+{
+    return owner->hurries;
 }
 
 bool tr_owner_busy(const struct tr_owner *owner)

@@ -72,12 +72,14 @@ struct tr_owner {
     struct tr_entry_list large;
     struct tr_entry_list parked;
     uint32_t settle_left; // parked traces, from the first, to be asked about again
+    bool hurries;         // a parked trace was in the way at the last poll
+    struct tr_asked *asked; // by entry: of those that were parked; not touched before
 
     uint32_t epoch;
     uint32_t epoch_oldest;
     uint32_t epoch_traces[256]; // live, by epoch modulo 256
 
-    uint32_t lcores;
+    uint32_t lcore, lcores;
     uint32_t trace_spans_max;
     uint64_t trace_bytes_max;
     uint32_t traces_low; // with fewer entries free than this, the oldest are decided early

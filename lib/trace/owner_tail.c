@@ -118,8 +118,10 @@ uint32_t tr_owner_tail_poll(struct tr_owner *owner, struct tr_owner_turn *turn)
             node = asked_front(owner, from);
             if (node && asked_due(owner, from, node) <= turn->now)
                 return node->entry;
-            if (node)
+            if (node) {
+                owner->hurries |= tr_table_entry(&owner->table, node->entry)->on == TR_ENTRY_ON_PARKED;
                 break;
+            }
             if (!acknowledge(owner, origin))
                 break;
         }

@@ -84,7 +84,7 @@ class Reading(Tailctl):
     def test_columns_are_aligned(self):
         lines = self.tailctl("policies").stdout.splitlines()
         self.assertEqual(lines[0].split(), ["POLICY", "TYPE", "TRACES", "SEEN", "KEPT", "KEPT", "ALONE", "SPANS", "KEPT",
-                                            "DROPPED", "EXAMPLE"])
+                                            "DROPPED", "LIMITED", "EXAMPLE"])
         self.assertEqual(lines[0].index("TYPE"), lines[1].index("status_code"))
         self.assertEqual(lines[1].index("status_code"), lines[2].index("latency"))
         self.assertEqual(lines[0].index("SEEN") + 4, lines[1].index("12.3k") + 5)

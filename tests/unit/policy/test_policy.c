@@ -430,7 +430,7 @@ static void what_is_wrong_is_named_with_its_path(void **state)
         const char *policies, *said;
     } cases[] = {
         {POLICY("x", "psychic", "a: 1"), "psychic"},
-        {"- {name: x, type: rate_limiting}\n", "policies[0].type: rate_limiting is not in this version"},
+        {"- {name: x, type: rate_limiting}\n", "policies[0].rate_limiting.spans_per_second: is missing"},
         {"- {name: x, type: psychic}\n", "policies[0].type: psychic is not a policy type"},
         {"- {name: x, type: latency}\n", "policies[0].latency.threshold_ms: is missing"},
         {POLICY("x", "status_code", "status_codes: [FINE]"), "status_codes[0]: FINE is not one of"},
