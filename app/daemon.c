@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cycles.h"
 #include "base/log.h"
 #include "control/services.h"
 
@@ -183,6 +184,7 @@ int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr
     daemon->config = tr_options_struct(daemon->doc);
     daemon->config_path = strdup(config_path);
     daemon->started_ns = tr_clock_ns();
+    daemon->started_cycles = tr_cycles();
     daemon->started_wall_ns = daemon->applied_wall_ns = tr_clock_wall_ns();
     rc = start(daemon, error);
     if (rc < 0) {

@@ -40,7 +40,7 @@ struct tr_daemon {
     struct tr_config *config;         // of doc
     uint64_t applied_wall_ns;
     struct tr_sizes sizes;
-    uint64_t started_ns, started_wall_ns;
+    uint64_t started_ns, started_wall_ns, started_cycles; // of one moment
     uint32_t epoch; // number of the newest
 
     struct tr_mesh *mesh;

@@ -3,6 +3,7 @@
 // they are written; what must be of one instant is copied while the lcores stand still.
 #include "daemon.h"
 
+#include "base/cycles.h"
 #include "http/http_counters.h"
 #include "lcore/lcore_counters.h"
 
@@ -178,10 +179,13 @@ static void show_policies(void *context, tr_control_policy_fn each, void *to)
 {
     struct tr_daemon *daemon = context;
     const struct tr_epoch *epoch = daemon->mesh->epoch;
+    uint64_t cycles = tr_cycles() - daemon->started_cycles;
+    double cycle_ns = cycles ? (double)(tr_clock_ns() - daemon->started_ns) / (double)cycles : 0;
 
     for (uint32_t i = 0; i < epoch->policies->policies; i++) {
         struct tr_control_policy row = {.name = tr_policy_name(epoch->policies, (uint16_t)i),
-                                        .type = tr_policy_type_name(epoch->policies, (uint16_t)i)};
+                                        .type = tr_policy_type_name(epoch->policies, (uint16_t)i),
+                                        .walk_ns = -1};
 
         for (uint32_t lcore = 0; lcore < daemon->sizes.lcores; lcore++) {
             const struct tr_policy_counters *c = &epoch->counters[lcore][i];
@@ -193,9 +197,15 @@ static void show_policies(void *context, tr_control_policy_fn each, void *to)
             row.counters.traces_dropped += tr_counter_read(&c->traces_dropped);
             row.counters.traces_limited += tr_counter_read(&c->traces_limited);
             row.counters.spans_limited += tr_counter_read(&c->spans_limited);
+            row.counters.spans_seen += tr_counter_read(&c->spans_seen);
+            row.counters.timed_traces += tr_counter_read(&c->timed_traces);
+            row.counters.timed_spans += tr_counter_read(&c->timed_spans);
+            row.counters.timed_cycles += tr_counter_read(&c->timed_cycles);
             if (tr_counter_read(&c->traces_kept) || tr_counter_read(&c->traces_dropped))
                 memcpy(row.counters.example_id, c->example_id, sizeof(c->example_id));
         }
+        if (row.counters.timed_traces)
+            row.decide_ns = (double)row.counters.timed_cycles / (double)row.counters.timed_traces * cycle_ns;
         each(to, &row);
     }
 }

@@ -87,6 +87,8 @@ void tailctl_config_apply(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_config_confirm(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_config_undo(const struct tailctl *tailctl, const json_t *answer);
 void tailctl_differences_print(const json_t *differences);
+// A policy's cost, "-" where it is not known.
+void tailctl_cost_cell(struct tr_table *table, const json_t *policy);
 void tailctl_backends_print(const json_t *backends, FILE *out);
 
 // Commands that do more than ask once.

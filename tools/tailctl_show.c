@@ -186,31 +186,38 @@ void tailctl_backends(const struct tailctl *tailctl, const json_t *answer)
     }
 }
 
+void tailctl_cost_cell(struct tr_table *table, const json_t *policy)
+{
+    const json_t *cost = json_object_get(policy, "cost_ns_per_span");
+
+    if (json_is_number(cost))
+        tr_table_cell(table, TR_INK_PLAIN, "%.1f", json_number_value(cost));
+    else
+        tr_table_cell(table, TR_INK_PLAIN, "-");
+}
+
 void tailctl_policies(const struct tailctl *tailctl, const json_t *answer)
 {
+    static const char *const counts[][2] = {
+        {"SPANS", "spans_seen"},         {"KEPT", "spans_kept"},       {"TRACES", "traces_seen"},     {"KEPT", "traces_kept"},
+        {"ALONE", "traces_kept_alone"}, {"DROPPED", "traces_dropped"}, {"LIMITED", "traces_limited"}};
     struct tr_table table = {0};
     const json_t *row;
     size_t i;
 
     tr_table_column(&table, "POLICY", false);
     tr_table_column(&table, "TYPE", false);
-    tr_table_column(&table, "TRACES SEEN", true);
-    tr_table_column(&table, "KEPT", true);
-    tr_table_column(&table, "KEPT ALONE", true);
-    tr_table_column(&table, "SPANS KEPT", true);
-    tr_table_column(&table, "DROPPED", true);
-    tr_table_column(&table, "LIMITED", true);
+    for (size_t c = 0; c < TR_NELEMS(counts); c++)
+        tr_table_column(&table, counts[c][0], true);
+    tr_table_column(&table, "NS/SPAN", true);
     tr_table_column(&table, "EXAMPLE", false);
     json_array_foreach(json_object_get(answer, "policies"), i, row)
     {
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "name"));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "type"));
-        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_seen")));
-        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_kept")));
-        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_kept_alone")));
-        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "spans_kept")));
-        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_dropped")));
-        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "traces_limited")));
+        for (size_t c = 0; c < TR_NELEMS(counts); c++)
+            tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, counts[c][1])));
+        tailctl_cost_cell(&table, row);
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "example_trace_id"));
     }
     tr_table_print(&table, stdout);

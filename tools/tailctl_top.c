@@ -81,7 +81,26 @@ static void lcores_write(const json_t *lcores, FILE *out)
     }
 }
 
-static void policies_write(const json_t *policies, FILE *out)
+// How much a policy's count has grown a second; below 0: not known.
+static double policy_rate(const json_t *row, const json_t *before, size_t index, double seconds, const char *key)
+{
+    const json_t *then = json_array_get(before, index);
+    double grown = tr_json_number_at(row, key) - tr_json_number_at(then, key);
+
+    // Another config may have another policy there.
+    if (seconds <= 0 || strcmp(tr_json_string_at(row, "name"), tr_json_string_at(then, "name")) != 0 || grown < 0)
+        return -1;
+    return grown / seconds;
+}
+
+static void rate_cell(struct tr_table *table, double rate)
+{
+    char text[TR_FORMAT_BYTES];
+
+    tr_table_cell(table, TR_INK_PLAIN, "%s", rate < 0 ? "-" : tr_format_count(rate, text));
+}
+
+static void policies_write(const json_t *policies, const json_t *before, double seconds, FILE *out)
 {
     struct tr_table table = {0};
     char text[TR_FORMAT_BYTES];
@@ -89,23 +108,35 @@ static void policies_write(const json_t *policies, FILE *out)
     size_t i;
 
     tr_table_column(&table, "POLICY", false);
-    tr_table_column(&table, "TRACES SEEN", true);
+    tr_table_column(&table, "SPANS/s", true);
+    tr_table_column(&table, "KEPT/s", true);
+    tr_table_column(&table, "TRACES", true);
     tr_table_column(&table, "KEPT", true);
+    tr_table_column(&table, "ALONE", true);
     tr_table_column(&table, "SHARE", true);
+    tr_table_column(&table, "NS/SPAN", true);
+    tr_table_column(&table, "EXAMPLE", false);
     json_array_foreach(policies, i, row)
     {
         double seen = tr_json_number_at(row, "traces_seen"), kept = tr_json_number_at(row, "traces_kept");
+        double alone = tr_json_number_at(row, "traces_kept_alone");
 
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "name"));
+        rate_cell(&table, policy_rate(row, before, i, seconds, "spans_seen"));
+        rate_cell(&table, policy_rate(row, before, i, seconds, "spans_kept"));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_format_count(seen, text));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_format_count(kept, text));
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_format_count(alone, text));
         tr_table_cell(&table, TR_INK_PLAIN, "%.1f %%", seen > 0 ? 100 * kept / seen : 0);
+        tailctl_cost_cell(&table, row);
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "example_trace_id"));
     }
     tr_table_print(&table, out);
 }
 
-static char *screen_make(const json_t *status, const json_t *before, const json_t *policies)
+static char *screen_make(const json_t *status, const json_t *before, const json_t *policies, const json_t *policies_before)
 {
+    double seconds = tr_json_number_at(status, "uptime_seconds") - tr_json_number_at(before, "uptime_seconds");
     char *text = NULL;
     size_t bytes;
     FILE *out = open_memstream(&text, &bytes);
@@ -118,7 +149,8 @@ static char *screen_make(const json_t *status, const json_t *before, const json_
     fputc('\n', out);
     tailctl_backends_print(json_object_get(status, "backends"), out);
     fputc('\n', out);
-    policies_write(json_object_get(policies, "policies"), out);
+    policies_write(json_object_get(policies, "policies"), json_object_get(policies_before, "policies"),
+                   before ? seconds : 0, out);
     fclose(out);
     tr_assert(text);
     return text;
@@ -161,7 +193,7 @@ static enum tr_exit once(const struct tailctl *tailctl)
         json_dumpf(status, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
         fputc('\n', stdout);
     } else if (rc == TR_EXIT_OK) {
-        screen = screen_make(status, NULL, policies);
+        screen = screen_make(status, NULL, policies, NULL);
         fputs(screen, stdout);
         free(screen);
     }
@@ -175,7 +207,7 @@ enum tr_exit tailctl_top(const struct tailctl *tailctl)
     // Without SA_RESTART: a signal ends the wait.
     const struct sigaction action = {.sa_handler = on_signal};
     const struct timespec interval = {.tv_sec = 1};
-    json_t *before = NULL;
+    json_t *before = NULL, *policies_before = NULL;
     enum tr_exit rc = TR_EXIT_OK;
 
     if (tailctl->once || tailctl->json || !tr_terminal_get()->is_tty)
@@ -190,18 +222,20 @@ enum tr_exit tailctl_top(const struct tailctl *tailctl)
         tr_terminal_look();
         rc = ask(tailctl, &status, &policies);
         if (rc == TR_EXIT_OK) {
-            screen = screen_make(status, before, policies);
+            screen = screen_make(status, before, policies, policies_before);
             screen_paint(screen);
             free(screen);
         }
-        json_decref(policies);
+        json_decref(policies_before);
         json_decref(before);
         before = status;
+        policies_before = policies;
         if (rc)
             break;
         nanosleep(&interval, NULL);
     }
     json_decref(before);
+    json_decref(policies_before);
     fputs("\033[?25h\033[?1049l", stdout);
     return rc;
 }

@@ -92,6 +92,8 @@ struct tr_control_policy {
     const char *name;
     const char *type;
     struct tr_policy_counters counters; // all lcores, since the policy of this name and place began
+    double decide_ns;                   // asking it about a trace, on average; 0: not known yet
+    double walk_ns;                     // its tests, on each span; below 0: not known
 };
 typedef void (*tr_control_policy_fn)(void *to, const struct tr_control_policy *policy);
 

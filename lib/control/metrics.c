@@ -195,6 +195,8 @@ static void policy_add(void *samples, const struct tr_control_policy *policy)
         .dropped = policy->counters.traces_dropped,
         .limited = policy->counters.traces_limited,
         .spans_limited = policy->counters.spans_limited,
+        .spans_seen = policy->counters.spans_seen,
+        .decide_ns = (uint64_t)(policy->decide_ns * (double)policy->counters.traces_seen),
     };
 
     tr_samples_add(samples, &tr_control_policy_counter_rows, &counters,

@@ -86,7 +86,10 @@ TR_COUNTERS_DECLARE(control, TR_CONTROL_COUNTERS)
     X(spans_kept, COUNTER, "policy_spans_kept_total", "", "Spans of the traces that the policy wanted kept.") \
     X(dropped, COUNTER, "policy_traces_dropped_total", "", "Traces that a drop policy dropped.")             \
     X(limited, COUNTER, "policy_traces_limited_total", "", "Traces that the policy's budget turned away.")   \
-    X(spans_limited, COUNTER, "policy_spans_limited_total", "", "Spans of the traces that the policy's budget turned away.")
+    X(spans_limited, COUNTER, "policy_spans_limited_total", "", "Spans of the traces that the policy's budget turned away.") \
+    X(spans_seen, COUNTER, "policy_spans_seen_total", "", "Spans of the traces that the policy was asked about.") \
+    X(decide_ns, GAUGE, "policy_decide_seconds", "",                                                          \
+      "Time that asking the policy has taken, estimated from one decision in 64.")
 TR_COUNTERS_DECLARE(control_policy, TR_CONTROL_POLICY_COUNTERS)
 
 // All samples of a daemon: its modules, its policies, the process, and the control layer's own.

@@ -125,6 +125,20 @@ json_t *tr_control_status_json(struct tr_control *control)
     return json;
 }
 
+// What a policy costs: null where it has not been measured yet.
+static void put_cost(json_t *row, const struct tr_control_policy *policy)
+{
+    const struct tr_policy_counters *c = &policy->counters;
+    double decide = c->spans_seen ? policy->decide_ns * (double)c->traces_seen / (double)c->spans_seen : 0;
+    bool walk = policy->walk_ns >= 0, asked = c->timed_traces > 0;
+
+    json_object_set_new(row, "decide_ns_per_trace", asked ? json_real(policy->decide_ns) : json_null());
+    json_object_set_new(row, "decide_ns_per_span", asked ? json_real(decide) : json_null());
+    json_object_set_new(row, "walk_ns_per_span", walk ? json_real(policy->walk_ns) : json_null());
+    json_object_set_new(row, "cost_ns_per_span",
+                        asked || walk ? json_real((asked ? decide : 0) + (walk ? policy->walk_ns : 0)) : json_null());
+}
+
 static void policy_append(void *array, const struct tr_control_policy *policy)
 {
     static const uint8_t none[16];
@@ -133,6 +147,7 @@ static void policy_append(void *array, const struct tr_control_policy *policy)
 
     json_object_set_new(row, "name", tr_json_text(policy->name));
     json_object_set_new(row, "type", tr_json_text(policy->type));
+    json_object_set_new(row, "spans_seen", SPANS(policy->counters.spans_seen));
     json_object_set_new(row, "traces_seen", SPANS(policy->counters.traces_seen));
     json_object_set_new(row, "traces_kept", SPANS(policy->counters.traces_kept));
     json_object_set_new(row, "traces_kept_alone", SPANS(policy->counters.traces_kept_alone));
@@ -140,6 +155,7 @@ static void policy_append(void *array, const struct tr_control_policy *policy)
     json_object_set_new(row, "traces_dropped", SPANS(policy->counters.traces_dropped));
     json_object_set_new(row, "traces_limited", SPANS(policy->counters.traces_limited));
     json_object_set_new(row, "spans_limited", SPANS(policy->counters.spans_limited));
+    put_cost(row, policy);
     json_object_set_new(row, "example_trace_id",
                         memcmp(policy->counters.example_id, none, 16)
                             ? json_string(tr_format_trace_id(policy->counters.example_id, id))

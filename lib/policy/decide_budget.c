@@ -23,7 +23,8 @@ static bool kept(const struct answers *answers, uint32_t at)
     return answers->keep[at / 64] >> at % 64 & 1;
 }
 
-static void ask_all(const struct tr_policy_set_whole *whole, const struct tr_trace *trace, struct answers *answers)
+static void ask_all(const struct tr_policy_set_whole *whole, const struct tr_trace *trace,
+                    struct tr_policy_counters *counters, struct answers *answers)
 {
     answers->dropper = whole->drops;
     for (uint32_t at = 0; at < whole->policies_count; at++) {
@@ -32,7 +33,7 @@ static void ask_all(const struct tr_policy_set_whole *whole, const struct tr_tra
 
         if (at == whole->drops && answers->pending)
             return;
-        answer = tr_policy_ask(whole, whole->order[at], trace, &by);
+        answer = tr_policy_ask(whole, whole->order[at], trace, counters, &by);
         answers->by[at] = (uint16_t)by;
         answers->asked++;
         answers->pending |= answer == TR_ANSWER_PENDING;
@@ -59,6 +60,7 @@ static void count(const struct tr_policy_set_whole *whole, const struct tr_trace
         struct tr_policy_counters *row = &counters[i];
 
         tr_count(&row->traces_seen, 1);
+        tr_count(&row->spans_seen, trace->spans);
         if (answers->by[at] != i)
             tr_policy_row_count(&counters[answers->by[at]], trace, kept(answers, at) ? TR_ANSWER_KEEP : TR_ANSWER_DROP);
         if (kept(answers, at)) {
@@ -88,7 +90,7 @@ enum tr_answer tr_policy_set_decide_budgets(const struct tr_policy_set_whole *wh
     memset(&answers, 0, offsetof(struct answers, by));
     tr_budget_begin(whole->set.budgets, trace);
     *policy = TR_POLICY_NONE;
-    ask_all(whole, trace, &answers);
+    ask_all(whole, trace, counters, &answers);
     if (answers.pending && !answers.keepers && answers.dropper == whole->drops)
         return TR_ANSWER_PENDING;
     count(whole, trace, &answers, counters);

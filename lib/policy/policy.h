@@ -61,10 +61,15 @@ struct tr_policy_set {
     const struct tr_budget_plan *budget_plan;
 };
 
+#define TR_POLICY_TIMED 64 // power of two
+
 struct tr_policy_counters {
     uint64_t traces_seen, traces_kept, traces_kept_alone, spans_kept;
     uint64_t traces_dropped; // a drop policy: that it dropped
     uint64_t traces_limited, spans_limited; // that its budget turned away
+    uint64_t spans_seen;     // of the traces seen
+    // Of one decision in TR_POLICY_TIMED, what asking the policy took.
+    uint64_t timed_traces, timed_spans, timed_cycles; // tr_cycles()
     uint8_t example_id[16];  // of a kept trace, of a dropped one for a drop policy
 };
 

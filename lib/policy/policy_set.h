@@ -26,9 +26,10 @@ struct tr_policy_set_whole {
     uint32_t slots_count;
 };
 
-// Ask policy `number`, without counting. *by is what a verdict shall name: it, or a row of it.
+// Ask policy `number`, without counting but the time that it takes, now and then. *by is what a verdict shall name: it,
+// or a row of it.
 enum tr_answer tr_policy_ask(const struct tr_policy_set_whole *whole, uint32_t number, const struct tr_trace *trace,
-                             uint32_t *by);
+                             struct tr_policy_counters *counters, uint32_t *by);
 void tr_policy_row_count(struct tr_policy_counters *counters, const struct tr_trace *trace, enum tr_answer answer);
 
 // tr_policy_set_decide() of a set with limits.

@@ -83,11 +83,14 @@ class Reading(Tailctl):
 
     def test_columns_are_aligned(self):
         lines = self.tailctl("policies").stdout.splitlines()
-        self.assertEqual(lines[0].split(), ["POLICY", "TYPE", "TRACES", "SEEN", "KEPT", "KEPT", "ALONE", "SPANS", "KEPT",
-                                            "DROPPED", "LIMITED", "EXAMPLE"])
+        self.assertEqual(lines[0].split(), ["POLICY", "TYPE", "SPANS", "KEPT", "TRACES", "KEPT", "ALONE", "DROPPED",
+                                            "LIMITED", "NS/SPAN", "EXAMPLE"])
         self.assertEqual(lines[0].index("TYPE"), lines[1].index("status_code"))
         self.assertEqual(lines[1].index("status_code"), lines[2].index("latency"))
-        self.assertEqual(lines[0].index("SEEN") + 4, lines[1].index("12.3k") + 5)
+        self.assertEqual(lines[0].index("TRACES") + 6, lines[1].index("12.3k") + 5)
+        self.assertEqual(lines[1].split()[-2:], ["7.0", "ab" + "0" * 30])  # 40 ns a trace of 10 spans, and 3 in the walk
+        self.assertEqual(lines[2].split()[-1], "-")
+        self.assertLessEqual(max(map(len, lines)), 120)
 
     def test_stats_are_summed_unless_each_lcore_is_asked_for(self):
         text = self.tailctl("stats", "fake_spans").stdout

@@ -336,6 +336,24 @@ static void drop_is_final_wherever_it_stands(void **state)
     assert_int_equal(counters[0].traces_seen, 0); // the others are not asked
 }
 
+static void each_policy_counts_what_it_sees_and_one_in_so_many_is_timed(void **state)
+{
+    struct tr_trace trace = {.epoch = 1, .spans = 7};
+    uint16_t policy;
+
+    assert_int_equal(compile("- {name: a, type: trace_flags}\n- {name: b, type: always_sample}\n", NULL, 1), 0);
+    memset(counters, 0, sizeof(counters));
+    for (int i = 0; i < 2 * TR_POLICY_TIMED + 1; i++)
+        assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_KEEP);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(counters[i].traces_seen, 2 * TR_POLICY_TIMED + 1);
+        assert_int_equal(counters[i].spans_seen, 7 * (2 * TR_POLICY_TIMED + 1));
+        assert_int_equal(counters[i].timed_traces, 3);
+        assert_int_equal(counters[i].timed_spans, 21);
+        assert_true(counters[i].timed_cycles < 3 * TR_MIB); // three answers take no millisecond each
+    }
+}
+
 static void sample_on_first_match_asks_no_further(void **state)
 {
     struct tr_trace trace = {.epoch = 1};
@@ -539,6 +557,7 @@ int main(void)
         TEST(trace_state_and_trace_flags),
         TEST(not_swaps_and_stands_in_and),
         TEST(drop_is_final_wherever_it_stands),
+        TEST(each_policy_counts_what_it_sees_and_one_in_so_many_is_timed),
         TEST(sample_on_first_match_asks_no_further),
         TEST(probabilistic_with_a_salt),
         TEST(policies_count_what_each_did),
