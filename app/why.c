@@ -38,6 +38,8 @@ static void why_verdict(const struct tr_daemon *daemon, struct tr_why *why, cons
     why->late_spans = verdict->late_spans;
     why->lost_spans = verdict->lost_spans;
     why->epoch = verdict->epoch;
+    if (verdict->marks & TR_MARK_COUNTED)
+        why->probability = (double)(TR_OT_NEVER - verdict->threshold) / (double)TR_OT_NEVER;
     why_source(daemon, why, verdict->source);
     if (verdict->policy == TR_POLICY_NONE)
         return;

@@ -135,6 +135,8 @@ static void put_verdict(struct text *text, const struct tr_why *why)
     if (why->when < TR_NELEMS(when_words))
         put(text, ", %s", when_words[why->when]);
     put(text, ", with %u span%s.", why->spans, plural(why->spans));
+    if (why->probability > 0)
+        put(text, " Of traces like it %.6g%% are kept: it stands for %.9g.", why->probability * 100, 1 / why->probability);
     if (why->late_spans)
         put(text, " %u span%s came late, after the decision, and followed it.", why->late_spans,
             plural(why->late_spans));
@@ -227,6 +229,7 @@ static void put_facts(json_t *json, const struct tr_why *why)
         json_object_set_new(json, "policy", why->policy[0] ? tr_json_text(why->policy) : json_null());
         json_object_set_new(json, "policy_type",
                             why->policy_type[0] ? tr_json_text(why->policy_type) : json_null());
+        json_object_set_new(json, "probability", why->probability > 0 ? json_real(why->probability) : json_null());
         json_object_set_new(json, "late_spans", json_integer(why->late_spans));
         json_object_set_new(json, "lost_spans", json_integer(why->lost_spans));
         json_object_set_new(json, "backends", backends_json(why));

@@ -51,6 +51,7 @@ struct tr_why {
     char policy[TR_WHY_NAME_BYTES]; // "": none
     char policy_type[TR_WHY_NAME_BYTES];
     uint32_t late_spans;
+    double probability;  // that it would be kept, being what it was; 0: not known
     uint32_t lost_spans; // gone from the journal when they were to be emitted
 
     bool rejected;

@@ -133,6 +133,20 @@ static void test_never_seen(void **state)
     assert_non_null(strstr(explain(&why), "back to 2023-11-14T22:13:20.000Z"));
 }
 
+static void test_probability(void **state)
+{
+    struct tr_why why;
+    json_t *json;
+
+    kept(&why);
+    assert_null(strstr(explain(&why), "stands for"));
+    why.probability = 0.1;
+    assert_non_null(strstr(explain(&why), " Of traces like it 10% are kept: it stands for 10."));
+    json = tr_why_json(&why, WALL);
+    assert_true(json_real_value(json_object_get(json, "probability")) == 0.1);
+    json_decref(json);
+}
+
 static void test_json(void **state)
 {
     struct tr_why why;
@@ -202,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_dropped),        cmocka_unit_test(test_evicted),
         cmocka_unit_test(test_late),           cmocka_unit_test(test_failed),
         cmocka_unit_test(test_rejected),       cmocka_unit_test(test_never_seen),
+        cmocka_unit_test(test_probability),
         cmocka_unit_test(test_json),           cmocka_unit_test(test_json_of_bad_text),
         cmocka_unit_test(test_explain_is_cut), cmocka_unit_test(test_id_parse),
     };
