@@ -71,6 +71,7 @@ static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_err
                                               .trace_spans_max = sizes->refs_max / 4,
                                               .trace_bytes_max = config->tail_sampling.maximum_trace_size_bytes,
                                               .shape = sizes->shape,
+                                              .shape_spans_max = (uint32_t)config->tail_sampling.shape_spans_max,
                                               .directory = config->journal.path,
                                               .numa_node = -1,
                                               .prefault = config->journal.prefault};

@@ -122,6 +122,7 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
                  config->tail_sampling.decision_cache.non_sampled_cache_size;
     remembered = TR_MAX(remembered / sizes->lcores, (uint64_t)sizes->traces_max);
     sizes->verdicts_max = power_of_two_above(TR_MIN(TR_MAX(remembered, 65536u), 1ull << 30));
+    sizes->shape_spans_max = (uint32_t)config->tail_sampling.shape_spans_max;
     sizes->contexts = power_of_two_above(TR_MAX(sizes->journal_bytes / 1024, 16384u));
     return 0;
 }
@@ -137,7 +138,8 @@ static uint64_t owner_bytes(const struct tr_sizes *sizes)
                                        .traces_max = sizes->traces_max,
                                        .refs_max = sizes->refs_max,
                                        .verdicts_max = sizes->verdicts_max,
-                                       .shape = sizes->shape};
+                                       .shape = sizes->shape,
+                                       .shape_spans_max = sizes->shape_spans_max};
 
     return tr_owner_bytes(&options);
 }

@@ -114,6 +114,58 @@ static const struct tr_option bytes_limiting_rows[] = {
 };
 TABLE(bytes_limiting, "bytes_limiting", struct tr_bytes_limiting_options);
 
+static const struct tr_option n_plus_one_rows[] = {
+    TR_OPTION_UINT(struct tr_n_plus_one_options, min_siblings, "min_siblings", "10", 2, 1000000, TR_LIVE,
+                   "At least so many spans have one parent and one query."),
+    TR_OPTION_UINT(struct tr_n_plus_one_options, min_total_ms, "min_total_ms", "0", 0, UINT32_MAX, TR_LIVE,
+                   "And take at least this together."),
+};
+TABLE(n_plus_one, "n_plus_one", struct tr_n_plus_one_options);
+
+static const struct tr_option retry_storm_rows[] = {
+    TR_OPTION_UINT(struct tr_retry_storm_options, min_attempts, "min_attempts", "3", 2, 1000000, TR_LIVE,
+                   "At least so many attempts of one call, each at once after one that failed."),
+    TR_OPTION_UINT(struct tr_retry_storm_options, max_gap_ms, "max_gap_ms", "20", 0, UINT32_MAX, TR_LIVE,
+                   "At once: at most this after its end."),
+};
+TABLE(retry_storm, "retry_storm", struct tr_retry_storm_options);
+
+#define SPAN_NAMES(type, help) \
+    TR_OPTION_STRINGS(type, span_names, "span_names", 0, 100, TR_LIVE, help " A `*` may begin or end one.")
+
+static const struct tr_option pool_wait_rows[] = {
+    TR_OPTION_UINT(struct tr_pool_wait_options, threshold_ms, "threshold_ms", "0", 0, UINT32_MAX, TR_LIVE,
+                   "Some span waits for a pool for at least this; 0: no matter."),
+    TR_OPTION_NUMBER(struct tr_pool_wait_options, share_percent, "share_percent", "0", 0, 100, TR_LIVE,
+                     "Or for at least this share of the trace; 0: no matter."),
+    SPAN_NAMES(struct tr_pool_wait_options,
+               "Spans that wait for a pool; none: connect, pg-pool.connect, *.getConnection, *pool.acquire, *pool.checkout."),
+};
+TABLE(pool_wait, "pool_wait", struct tr_pool_wait_options);
+
+static const struct tr_option cross_zone_rows[] = {
+    TR_OPTION_UINT(struct tr_cross_zone_options, threshold_ms, "threshold_ms", "100", 0, UINT32_MAX, TR_LIVE,
+                   "A call from one availability zone to another takes at least this."),
+};
+TABLE(cross_zone, "cross_zone", struct tr_cross_zone_options);
+
+static const struct tr_option dominant_span_rows[] = {
+    TR_OPTION_NUMBER(struct tr_dominant_span_options, share_percent, "share_percent", "50", 0, 100, TR_LIVE,
+                     "One span, less its children, takes at least this share of the root."),
+    TR_OPTION_UINT(struct tr_dominant_span_options, min_ms, "min_ms", "100", 0, UINT32_MAX, TR_LIVE,
+                   "And at least this."),
+    SPAN_NAMES(struct tr_dominant_span_options, "Only spans of these names; none: any."),
+};
+TABLE(dominant_span, "dominant_span", struct tr_dominant_span_options);
+
+static const struct tr_option gap_rows[] = {
+    TR_OPTION_UINT(struct tr_gap_options, threshold_ms, "threshold_ms", "0", 0, UINT32_MAX, TR_LIVE,
+                   "The root runs for at least this without any other span; 0: no matter."),
+    TR_OPTION_NUMBER(struct tr_gap_options, share_percent, "share_percent", "0", 0, 100, TR_LIVE,
+                     "Or for at least this share of it; 0: no matter."),
+};
+TABLE(gap, "gap", struct tr_gap_options);
+
 #define OF_THAT_TYPE(field, name, table) \
     TR_OPTION_POINTER(struct tr_policy_options, field, name, &table, TR_LIVE, "Options of that type.")
 
@@ -124,8 +176,9 @@ TABLE(bytes_limiting, "bytes_limiting", struct tr_bytes_limiting_options);
         TR_OPTION_STRING(struct tr_policy_options, type, "type", NULL, TR_LIVE | TR_REQUIRED,                \
                          "always_sample, status_code, latency, probabilistic, string_attribute, "            \
                          "numeric_attribute, boolean_attribute, span_count, trace_state, trace_flags, " \
-                         "ottl_condition, " \
-                         "rate_limiting, bytes_limiting; and, not, drop, composite and rules where their blocks are listed."),                                     \
+                         "ottl_condition, rate_limiting, bytes_limiting; "                                     \
+                         "on the shape of the trace n_plus_one, retry_storm, pool_wait, cross_zone, "          \
+                         "dominant_span, gap; and, not, drop, composite and rules where their blocks are listed."), \
         OF_THAT_TYPE(status_code, "status_code", status_code_table),                                         \
         OF_THAT_TYPE(latency, "latency", latency_table),                                                     \
         OF_THAT_TYPE(probabilistic, "probabilistic", probabilistic_table),                                   \
@@ -136,7 +189,13 @@ TABLE(bytes_limiting, "bytes_limiting", struct tr_bytes_limiting_options);
         OF_THAT_TYPE(trace_state, "trace_state", trace_state_table),                                         \
         OF_THAT_TYPE(ottl_condition, "ottl_condition", ottl_condition_table),                                \
         OF_THAT_TYPE(rate_limiting, "rate_limiting", rate_limiting_table),                                   \
-        OF_THAT_TYPE(bytes_limiting, "bytes_limiting", bytes_limiting_table)
+        OF_THAT_TYPE(bytes_limiting, "bytes_limiting", bytes_limiting_table),                                \
+        OF_THAT_TYPE(n_plus_one, "n_plus_one", n_plus_one_table),                                            \
+        OF_THAT_TYPE(retry_storm, "retry_storm", retry_storm_table),                                         \
+        OF_THAT_TYPE(pool_wait, "pool_wait", pool_wait_table),                                               \
+        OF_THAT_TYPE(cross_zone, "cross_zone", cross_zone_table),                                            \
+        OF_THAT_TYPE(dominant_span, "dominant_span", dominant_span_table),                                   \
+        OF_THAT_TYPE(gap, "gap", gap_table)
 
 static const struct tr_option not_sub_policy_rows[] = {POLICY_ROWS(0)};
 TABLE(not_sub_policy, "not_sub_policy", struct tr_policy_options);
@@ -234,6 +293,8 @@ static const struct tr_option tail_sampling_rows[] = {
     TR_OPTION_ENUM(struct tr_tail_sampling_options, shape, "shape", "auto", shapes, 0,
                    "Memory for policies that look at the shape of traces, 24 bytes a span: auto takes it if "
                    "one is there at start, always lets one be applied later."),
+    TR_OPTION_UINT(struct tr_tail_sampling_options, shape_spans_max, "shape_spans_max", "10000", 100, 1000000, 0,
+                   "How many spans of a trace such policies look at; of a larger trace the first to come, counted."),
     TR_OPTION_ENUM(struct tr_tail_sampling_options, sampling_strategy, "sampling_strategy", "trace-complete", strategies,
                    TR_LIVE, "Whole traces are decided; there is no other strategy here."),
     TR_OPTION_UINT(struct tr_tail_sampling_options, num_shards, "num_shards", "1", 0, 256, TR_LIVE,

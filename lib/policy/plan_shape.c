@@ -44,6 +44,7 @@ void tr_policy_shape_make(struct tr_policy_set_whole *whole)
     for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
         const struct tr_predicate_row *row = &whole->predicates.rows[i];
 
+        plan->looks |= row->predicate && row->predicate->type->looks;
         if (row->predicate && row->mark)
             plan->shape.marks[row->mark - 1] = (uint16_t)(i + 1);
     }

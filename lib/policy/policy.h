@@ -35,6 +35,7 @@ struct tr_tail_sampling_options {
     bool drop_pending_traces_on_shutdown;
     bool block_on_overflow;
     int shape;             // enum tr_shape_reserve
+    uint64_t shape_spans_max;
     bool policy_attribute;
     int adjusted_count; // enum tr_adjusted
     int sampling_strategy; // accepted for compatibility: trace-complete

@@ -80,6 +80,45 @@ struct tr_composite_options {
     struct tr_list rate_allocation;      // of struct tr_rate_allocation_options
 };
 
+// On the shape of the trace (docs/shape-policies.md), with what holds where the block is left out.
+#define TR_N_PLUS_ONE_SIBLINGS  10
+#define TR_RETRY_STORM_ATTEMPTS 3
+#define TR_RETRY_STORM_GAP_MS   20
+#define TR_CROSS_ZONE_MS        100
+#define TR_DOMINANT_SPAN_SHARE  50
+#define TR_DOMINANT_SPAN_MS     100
+
+struct tr_n_plus_one_options {
+    uint64_t min_siblings;
+    uint64_t min_total_ms;
+};
+
+struct tr_retry_storm_options {
+    uint64_t min_attempts;
+    uint64_t max_gap_ms;
+};
+
+struct tr_pool_wait_options {
+    uint64_t threshold_ms; // 0: none
+    double share_percent;  // 0: none
+    struct tr_strings span_names;
+};
+
+struct tr_cross_zone_options {
+    uint64_t threshold_ms;
+};
+
+struct tr_dominant_span_options {
+    double share_percent;
+    uint64_t min_ms;
+    struct tr_strings span_names;
+};
+
+struct tr_gap_options {
+    uint64_t threshold_ms; // 0: none
+    double share_percent;  // 0: none
+};
+
 struct tr_policy_options;
 
 struct tr_not_options {
@@ -136,6 +175,12 @@ struct tr_policy_options {
     struct tr_ottl_condition_options *ottl_condition;
     struct tr_rate_limiting_options *rate_limiting;
     struct tr_bytes_limiting_options *bytes_limiting;
+    struct tr_n_plus_one_options *n_plus_one;
+    struct tr_retry_storm_options *retry_storm;
+    struct tr_pool_wait_options *pool_wait;
+    struct tr_cross_zone_options *cross_zone;
+    struct tr_dominant_span_options *dominant_span;
+    struct tr_gap_options *gap;
     struct tr_and_options *and;
     struct tr_not_options *not;
     struct tr_drop_options *drop;

@@ -29,6 +29,12 @@ struct tr_policy {
     bool never;                       // probabilistic: no draw keeps
     bool drawing;                     // it leaves something to chance, by
     uint16_t draw;                    // this draw of the set
+    struct tr_policy_shape {
+        uint64_t threshold, gap; // units of 1024 ns
+        double share;            // percent
+        uint32_t count;
+        uint32_t mark; // a bit of tr_shape.marks
+    } shape;
     struct tr_policy *sub;            // and, drop, not, composite
     uint32_t sub_count;
     struct tr_rules *rules; // rules

@@ -30,6 +30,9 @@ int tr_predicate_boolean(struct tr_predicates *predicates, const char *key, unsi
 int tr_predicate_trace_state(struct tr_predicates *predicates, const char *key, const char *const *values,
                              size_t count);
 
+// The span's name is one of `names`, each of which may begin or end with a `*`.
+int tr_predicate_name(struct tr_predicates *predicates, const char *const *names, size_t count);
+
 // The span's flags have one of the bits of `mask`.
 int tr_predicate_flags(struct tr_predicates *predicates, uint32_t mask);
 

@@ -10,4 +10,8 @@ extern const struct tr_policy_type tr_policy_always_sample, tr_policy_and, tr_po
     tr_policy_status_code, tr_policy_string_attribute, tr_policy_trace_flags, tr_policy_trace_state,
     tr_policy_ottl_condition, tr_policy_rules, tr_policy_rate_limiting, tr_policy_bytes_limiting, tr_policy_composite;
 
+// On the shape of the trace.
+extern const struct tr_policy_type tr_policy_n_plus_one, tr_policy_retry_storm, tr_policy_pool_wait, tr_policy_cross_zone,
+    tr_policy_dominant_span, tr_policy_gap;
+
 #endif

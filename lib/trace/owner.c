@@ -88,6 +88,11 @@ static uint64_t asked_bytes(uint32_t traces_max)
     return ((uint64_t)traces_max + 1) * sizeof(struct tr_asked);
 }
 
+static uint32_t shape_spans(const struct tr_owner_options *options)
+{
+    return options->shape_spans_max ? options->shape_spans_max : TR_SHAPE_SPANS_DEFAULT;
+}
+
 uint64_t tr_owner_bytes(const struct tr_owner_options *options)
 {
     struct tr_table_options table;
@@ -96,7 +101,8 @@ uint64_t tr_owner_bytes(const struct tr_owner_options *options)
     return tr_table_bytes(&table) + tr_pool_bytes(chunks_for(options), sizeof(struct tr_fifo_chunk)) +
            tr_index_bytes(options->verdicts_max) +
            (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record) + sizeof(struct tr_owner) +
-           asked_bytes(options->traces_max);
+           asked_bytes(options->traces_max) +
+           (options->shape ? tr_shapes_bytes(shape_spans(options)) : 0);
 }
 
 static int options_check(const struct tr_owner_options *options, struct tr_error *error)
@@ -161,6 +167,8 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
     table_options_of(options, &table);
     seed_draw(options->hash_seed, table.seed);
     if (tr_table_create(&owner->table, &table) < 0 ||
+        (options->shape &&
+         tr_shapes_create(&owner->shapes, shape_spans(options), options->numa_node, options->prefault) < 0) ||
         tr_pool_create(&owner->chunks, chunks_for(options), sizeof(struct tr_fifo_chunk),
                        offsetof(struct tr_fifo_chunk, next), options->numa_node, options->prefault) < 0) {
         tr_owner_destroy(owner);
@@ -189,6 +197,7 @@ void tr_owner_destroy(struct tr_owner *owner)
         return;
     tr_verdicts_destroy(&owner->verdicts);
     tr_pages_unmap(owner->asked, asked_bytes(owner->table.entries.items_max));
+    tr_shapes_destroy(&owner->shapes);
     tr_pool_destroy(&owner->chunks);
     tr_table_destroy(&owner->table);
     tr_pages_unmap(owner, sizeof(*owner));

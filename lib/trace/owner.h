@@ -19,6 +19,7 @@
 #include "trace/shape.h"
 
 #define TR_AGGREGATE_WORDS 8
+#define TR_SHAPE_SPANS_DEFAULT 10000
 
 // What a trace has asked budgets for, from its first decision to its last. The decider's to use.
 struct tr_asked {
@@ -87,6 +88,7 @@ struct tr_owner_options {
     uint32_t trace_spans_max; // 0: none
     uint64_t trace_bytes_max; // 0: none
     bool shape;               // reserve room for the shape of traces
+    uint32_t shape_spans_max; // of a trace, that a decision looks at; 0: TR_SHAPE_SPANS_DEFAULT
     const char *directory;    // of the verdict ring's file
     int numa_node;            // -1: wherever
     bool prefault;            // take all memory at creation, not at first touch
@@ -123,6 +125,8 @@ struct tr_owner_options {
     X(refs_full, COUNTER, "owner_full_total", "what=\"spans\"", "Bursts of summaries that found no room.")   \
     X(epoch_behind, COUNTER, "owner_epoch_behind_total", "",                                                 \
       "Spans walked under an older config than their trace began under. Always 0.")                          \
+    X(shape_cut, COUNTER, "shape_spans_cut_total", "",                                                       \
+      "Spans beyond shape_spans_max of their trace, which policies on its shape did not look at.")           \
     X(output_full, COUNTER, "owner_output_full_total", "", "Turns that ended at a full class 2 ring.")
 TR_COUNTERS_DECLARE(owner, TR_OWNER_COUNTERS)
 

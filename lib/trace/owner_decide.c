@@ -85,6 +85,8 @@ static void shapes_show(struct tr_owner *owner, uint32_t number, struct tr_trace
     owner->shapes.table = &owner->table;
     owner->shapes.entry = entry;
     owner->shapes.spans = entry->spans;
+    owner->shapes.begin = (uint32_t)(entry->start_ns >> TR_SHAPE_UNIT_SHIFT);
+    owner->shapes.gathered = owner->shapes.ordered = false;
     trace->shapes = &owner->shapes;
 }
 
@@ -94,6 +96,15 @@ void tr_owner_end(struct tr_owner *owner, uint32_t number)
     while (owner->epoch_oldest != owner->epoch && !owner->epoch_traces[owner->epoch_oldest % 256])
         owner->epoch_oldest++;
     tr_table_end(&owner->table, number);
+}
+
+// What looking at the shape has cost counts as work.
+static void shapes_count(struct tr_owner *owner, struct tr_owner_turn *turn)
+{
+    if (!owner->shapes.gathered)
+        return;
+    tr_owner_spend(turn, owner->shapes.spans / 8);
+    tr_count(&owner->counters.shape_cut, owner->shapes.cut);
 }
 
 static uint64_t *early_counter(struct tr_owner_counters *counters, enum tr_when when)
@@ -212,6 +223,7 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     bool waited = turn->now - entry->first_ns >= owner->waits[entry->wait].wait_ns;
     uint16_t policy = TR_POLICY_NONE;
     struct tr_asked fresh = {0};
+    enum tr_answer answer;
     struct tr_trace trace;
 
     if (entry->on == TR_ENTRY_ON_WAIT)
@@ -227,7 +239,10 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
         shapes_show(owner, number, &trace);
     trace.lcore = owner->lcore;
     trace.asked = entry->on == TR_ENTRY_ON_PARKED ? &owner->asked[number] : &fresh;
-    switch (owner->decider.decide(owner->decider.context, &trace, &policy)) {
+    answer = owner->decider.decide(owner->decider.context, &trace, &policy);
+    if (tr_unlikely(owner->table.shapes != NULL))
+        shapes_count(owner, turn);
+    switch (answer) {
     case TR_ANSWER_PENDING:
         if (trace.asked == &fresh)
             owner->asked[number] = fresh;
