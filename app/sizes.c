@@ -147,7 +147,8 @@ static uint64_t owner_bytes(const struct tr_sizes *sizes)
 void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out)
 {
     double wait = (double)config->tail_sampling.decision_wait_ns / (double)TR_S;
-    double bytes = (double)sizes->journal_bytes * 7 / 8 * sizes->lcores;
+    uint64_t kept_free = tr_lcore_low_water(sizes->journal_bytes, sizes->body_bytes_max);
+    double bytes = (double)(sizes->journal_bytes - kept_free) * sizes->lcores;
 
     fprintf(out, "lcores: %u on %u CPUs\n", sizes->lcores, sizes->cpus_distinct);
     fprintf(out, "journal: %llu MiB, outbox: %llu MiB an lcore, at %s\n",

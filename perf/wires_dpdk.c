@@ -2,6 +2,7 @@
 // Connections over a DPDK device: the stack of net/ as a client, one thread that polls. Each connection comes from one of
 // the source addresses in turn.
 #include <rte_mbuf.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -10,7 +11,8 @@
 #include "port/dpdk_queue.h"
 #include "wires.h"
 
-#define CONNECT_NS (5 * TR_S)
+#define CONNECT_NS    (5 * TR_S)
+#define FRAMES_A_TURN (4 * TR_DPDK_BURST)
 
 struct dpdk_wire {
     struct dpdk_wires *of;
@@ -194,15 +196,20 @@ static void timeouts(struct dpdk_wires *dpdk)
 static void dpdk_poll(struct wires *wires, bool idle)
 {
     struct dpdk_wires *dpdk = whole(wires);
+    uint32_t received = 0, count;
 
     dpdk->now = clock_ns(CLOCK_MONOTONIC);
-    for (int burst = 0; burst < 4 && receive(dpdk) == dpdk->queue.burst; burst++)
-        if (burst == 3)
-            tr_stack_frames_wait(dpdk->stack);
+    do {
+        count = receive(dpdk);
+        received += count;
+    } while (count == dpdk->queue.burst && received < FRAMES_A_TURN);
+    if (received >= FRAMES_A_TURN)
+        tr_stack_frames_wait(dpdk->stack);
     if (dpdk->now >= dpdk->timeouts_at)
         timeouts(dpdk);
     tr_stack_poll(dpdk->stack, dpdk->now);
-    tr_dpdk_queue_flush(&dpdk->queue, dpdk->now);
+    if (!tr_dpdk_queue_flush(&dpdk->queue, dpdk->now) && !received && idle)
+        sched_yield(); // to a receiver on the same CPU, which would take its share at a worse time
 }
 
 // FINs go out, and are answered; not for long.

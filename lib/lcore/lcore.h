@@ -208,6 +208,13 @@ size_t tr_lcore_emit(struct tr_lcore *lcore, size_t budget);
 void tr_lcore_emit_flush(struct tr_lcore *lcore);
 size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_message *message);
 
+// What of a journal is kept free, bytes: an eighth; of a large one as much as owners may take to let go of more while
+// bodies come in as fast as they can, and several of the largest.
+static inline uint64_t tr_lcore_low_water(uint64_t journal_bytes, uint64_t body_bytes_max)
+{
+    return TR_MIN(journal_bytes / 8, TR_MAX(256 * TR_MIB, 4 * body_bytes_max));
+}
+
 // tail.c: what of the journal may go.
 size_t tr_lcore_tail(struct tr_lcore *lcore);
 void tr_tail_acknowledged(struct tr_lcore *lcore, uint32_t owner, uint64_t position);

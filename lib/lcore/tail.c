@@ -3,16 +3,20 @@
 //
 // Below the low-water mark the holder names a position, a record's begin, and asks every owner to decide what began
 // before it. When all have acknowledged, and the emits ahead of each acknowledgement are done, everything before
-// the position may be overwritten. One request is out at a time, for a thirty-second of the ring. Traces that are
+// the position may be overwritten. One request is out at a time, for a quarter of the low-water mark. Traces that are
 // past decision_wait cost nothing more then; younger ones are decided early, down to decision_wait_min, below which
 // an owner lets the request wait, the journal fills, and new requests are refused.
 #include "lcore/lcore.h"
 
-#define LOW_WATER(journal)  ((journal)->ring.bytes / 8)
-#define STEP_BYTES(journal) ((journal)->ring.bytes / 32)
+#define STEPS 4 // that the low-water mark is let go in
 
 // Records looked at a turn: bodies may be as small as one span.
 #define RECORDS_A_TURN 512
+
+static uint64_t low_water(const struct tr_lcore *lcore)
+{
+    return tr_lcore_low_water(lcore->options.journal_bytes, lcore->options.body_bytes_max);
+}
 
 // Move the cursor to the record boundary that the next request will name. Returns true when it is there.
 static bool cursor_advance(struct tr_lcore *lcore)
@@ -26,7 +30,7 @@ static bool cursor_advance(struct tr_lcore *lcore)
         // Only what was walked can be let go.
         if (tail->cursor >= lcore->walker.position)
             return tail->cursor > journal->ring.tail;
-        if (tail->cursor - journal->ring.tail >= STEP_BYTES(journal))
+        if (tail->cursor - journal->ring.tail >= low_water(lcore) / STEPS)
             return true;
         tail->cursor = tr_record_next(tr_journal_record(journal, tail->cursor));
     }
@@ -57,7 +61,7 @@ static bool needs_room(const struct tr_lcore *lcore)
 {
     const struct tr_journal *journal = &lcore->journal;
 
-    return tr_ringfile_free(&journal->ring) < LOW_WATER(journal) ||
+    return tr_ringfile_free(&journal->ring) < low_water(lcore) ||
            tr_journal_context_room(journal) < (journal->contexts_mask + 1) / 8 * 3 || lcore->ingest.room_wanted;
 }
 

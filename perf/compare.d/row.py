@@ -138,14 +138,19 @@ def truth_faults(subject, receiver, generator, row):
 WITH_TABLES = 1.2  # what the tables beside a journal take of it, as far as they are used
 
 
+def reach(journal):
+    """What of a journal is filled before its oldest part is let go."""
+    return journal - min(journal / 8, 256 << 20)
+
+
 def journal_bytes(rate, room):
-    """The least journal, a power of two, that reaches back decision_wait at so many bytes a second: seven eighths are
-    filled before a part is let go, and a quarter is for rates that differ. If `room` has no place for that, the largest
-    that has, as long as it would do at this very rate."""
-    need, size = rate * DECISION_WAIT_S * 8 / 7, 1 << 28
-    while size < 1.25 * need:
+    """The least journal, a power of two, that reaches back decision_wait at so many bytes a second, with a quarter more
+    for rates that differ. If `room` has no place for that, the largest that has, as long as it would do at this very
+    rate."""
+    need, size = rate * DECISION_WAIT_S, 1 << 28
+    while reach(size) < 1.25 * need:
         size *= 2
-    while size * WITH_TABLES > room and size / 2 >= need:
+    while size * WITH_TABLES > room and reach(size / 2) >= need:
         size //= 2
     if size * WITH_TABLES > room:
         raise Failed(f"a journal of {size >> 20} MiB does not fit into the {room >> 20} MiB that are free")

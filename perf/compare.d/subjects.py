@@ -133,9 +133,11 @@ class Tailrace(Subject):
     streams = 4, 32
     HOST, PEER = "198.18.0.2", "198.18.0.3"
 
-    def __init__(self, name, programs, rings, memif=False, mtu=1500):
+    def __init__(self, name, programs, rings, memif=False, mtu=9000):
         super().__init__(name)
         self.programs, self.rings, self.memif, self.mtu, self.journal = programs, rings, memif, mtu, TRIAL_JOURNAL
+        if memif:
+            self.streams = 32, 16
 
     def clean(self):
         """Rings outlive the daemon, and are memory."""
