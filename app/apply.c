@@ -12,6 +12,7 @@
 struct changed {
     char names[64][64];
     size_t count;
+    bool red; // span_metrics does
 };
 
 static void changed_note(void *context, const char *path, const char *before, const char *after, bool live)
@@ -19,6 +20,7 @@ static void changed_note(void *context, const char *path, const char *before, co
     struct changed *changed = context;
     const char *name = path + strlen("backends[");
 
+    changed->red = changed->red || strncmp(path, "span_metrics", strlen("span_metrics")) == 0;
     if (strncmp(path, "backends[", strlen("backends[")) != 0 || changed->count == TR_NELEMS(changed->names))
         return;
     snprintf(changed->names[changed->count++], sizeof(changed->names[0]), "%.*s", (int)strcspn(name, "]"), name);
@@ -124,16 +126,32 @@ static int backends_apply(struct tr_daemon *daemon, const struct tr_config *conf
     return 0;
 }
 
+// The set that goes on, or a new one.
+static int red_make(struct tr_daemon *daemon, const struct tr_config *config, bool changed, struct tr_red_set **red,
+                    struct tr_error *error)
+{
+    if (changed)
+        return tr_daemon_red_make(daemon, config, daemon->sizes.lcores, red, error);
+    *red = tr_red_set_use(daemon->mesh->epoch->red);
+    return 0;
+}
+
 int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct tr_error *error)
 {
     struct tr_config *config = tr_options_struct(doc);
     struct changed changed = {.count = 0};
-    struct tr_epoch *epoch;
+    struct tr_epoch *epoch = NULL;
+    struct tr_red_set *red;
     int rc;
 
-    epoch = tr_daemon_epoch_make(daemon, config, error);
+    tr_options_diff(daemon->doc, doc, changed_note, &changed);
+    rc = red_make(daemon, config, changed.red, &red, error);
+    if (rc < 0)
+        return rc;
+    epoch = tr_daemon_epoch_make(daemon, config, red, error);
     if (!epoch) {
         tr_options_locate(doc, error);
+        tr_red_set_release(red);
         return -EINVAL;
     }
     if (epoch->policies->shape_path[0] && !daemon->sizes.shape) {
@@ -146,13 +164,16 @@ int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct
         return -ENOTSUP;
     }
     tr_mesh_epochs_reap(daemon->mesh);
-    if (daemon->mesh->epochs[epoch->number % TR_EPOCHS_LIVE_MAX]) {
-        tr_epoch_free(epoch);
-        return tr_error_set(error, EAGAIN, "%u configs in a row are still deciding traces: try again in a while",
-                            TR_EPOCHS_LIVE_MAX);
-    }
-    tr_options_diff(daemon->doc, doc, changed_note, &changed);
-    rc = backends_apply(daemon, config, &changed, error);
+    if (daemon->mesh->epochs[epoch->number % TR_EPOCHS_LIVE_MAX])
+        rc = tr_error_set(error, EAGAIN, "%u configs in a row are still deciding traces: try again in a while",
+                          TR_EPOCHS_LIVE_MAX);
+    if (rc == 0 && changed.red)
+        rc = tr_daemon_red_ready(daemon, error);
+    if (rc == 0)
+        rc = backends_apply(daemon, config, &changed, error);
+    if (rc == 0 && changed.red)
+        tr_daemon_red_begin(daemon, red, epoch->number);
+    tr_red_set_release(red);
     if (rc < 0) {
         tr_epoch_free(epoch);
         return rc;

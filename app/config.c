@@ -99,6 +99,9 @@ static const struct tr_option config_rows[] = {
                      "Which traces are kept: the Collector's block, word for word."),
     TR_OPTION_STRUCT(struct tr_config, attributes, "attributes", &tr_attributes_option_table, TR_LIVE,
                      "What becomes of attributes of kept spans."),
+    TR_OPTION_POINTER(struct tr_config, span_metrics, "span_metrics", &tr_red_option_table, TR_LIVE,
+                      "RED metrics of all spans, before sampling: the block of the Collector's span_metrics connector. "
+                      "Without it there are none. docs/span-metrics.md."),
     TR_OPTION_LIST(struct tr_config, backends, "backends", &tr_backend_option_table, 0, 64, TR_LIVE, "Where kept spans go."),
 };
 

@@ -15,6 +15,7 @@
 #include "port/dpdk_eal.h"
 #include "port/dpdk_options.h"
 #include "port/kernel.h"
+#include "red/red.h"
 
 struct tr_port_options {
     const char *name;
@@ -50,6 +51,7 @@ struct tr_config {
     struct tr_connection_options connections;
     struct tr_tail_sampling_options tail_sampling;
     struct tr_attributes_options attributes;
+    struct tr_red_options *span_metrics; // NULL: off
     struct tr_list backends; // of struct tr_backend_options
 };
 extern const struct tr_option_table tr_config_table;
@@ -68,6 +70,7 @@ struct tr_sizes {
     uint32_t contexts;
     uint32_t shape_spans_max;
     bool shape; // room for the shape of traces is reserved
+    uint64_t red_bytes; // RED metrics, per lcore
 };
 
 // Returns 0, -EINVAL or -ENOSPC with the path in the config. Reads the affinity mask, memory and file systems.

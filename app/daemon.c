@@ -14,16 +14,20 @@
 #define MESH_SLOTS  4096
 #define SOURCES_MAX 65536
 
-struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_config *config, struct tr_error *error)
+struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_config *config, struct tr_red_set *red,
+                                      struct tr_error *error)
 {
+    struct tr_tail_sampling_options sampling = config->tail_sampling;
     const struct tr_policy_set *before = daemon->mesh && daemon->mesh->epoch ? daemon->mesh->epoch->policies : NULL;
     struct tr_epoch *epoch = calloc(1, sizeof(*epoch));
 
     if (!epoch)
         goto no_memory;
     epoch->number = daemon->epoch + 1;
+    epoch->red = tr_red_set_use(red);
+    sampling.watched = red ? &red->watch : NULL;
     // --check knows no lcores.
-    if (tr_policy_set_compile(&config->tail_sampling, before, epoch->number, TR_MAX(1u, daemon->sizes.lcores),
+    if (tr_policy_set_compile(&sampling, before, epoch->number, TR_MAX(1u, daemon->sizes.lcores),
                               &epoch->policies, error) < 0 ||
         tr_attr_set_compile(&config->attributes, &epoch->attrs, error) < 0)
         goto fail;
@@ -124,6 +128,7 @@ static int control_start(struct tr_daemon *daemon, struct tr_error *error)
 static int start(struct tr_daemon *daemon, struct tr_error *error)
 {
     struct tr_epoch *epoch;
+    struct tr_red_set *red;
     int rc = tr_sizes_derive(daemon->config, &daemon->sizes, error);
 
     if (rc < 0)
@@ -131,12 +136,19 @@ static int start(struct tr_daemon *daemon, struct tr_error *error)
     rc = tr_mesh_create(&daemon->mesh, daemon->sizes.lcores, MESH_SLOTS, error);
     if (rc < 0)
         return rc;
-    epoch = tr_daemon_epoch_make(daemon, daemon->config, error);
+    rc = tr_daemon_red_make(daemon, daemon->config, daemon->sizes.lcores, &red, error);
+    if (rc < 0)
+        return rc;
+    epoch = tr_daemon_epoch_make(daemon, daemon->config, red, error);
+    if (epoch) {
+        daemon->sizes.shape = tr_sizes_shape(daemon->config, epoch->policies);
+        tr_mesh_epoch_publish(daemon->mesh, epoch);
+        daemon->epoch = epoch->number;
+        tr_daemon_red_begin(daemon, red, epoch->number);
+    }
+    tr_red_set_release(red);
     if (!epoch)
         return -EINVAL;
-    daemon->sizes.shape = tr_sizes_shape(daemon->config, epoch->policies);
-    tr_mesh_epoch_publish(daemon->mesh, epoch);
-    daemon->epoch = epoch->number;
     rc = tr_daemon_ports_open(daemon, error);
     tr_ringfile_leftovers(daemon->config->journal.path, true);
     for (uint32_t i = 0; rc == 0 && i < daemon->sizes.lcores; i++)
@@ -166,6 +178,7 @@ static void end(struct tr_daemon *daemon)
         tr_lcore_destroy(thread->lcore);
     }
     tr_daemon_ports_close(daemon);
+    tr_daemon_red_end(daemon);
     tr_mesh_destroy(daemon->mesh);
     if (daemon->doc != daemon->doc_start)
         tr_options_free(daemon->doc);
@@ -178,6 +191,7 @@ int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr
     int rc;
 
     memset(daemon, 0, sizeof(*daemon));
+    pthread_mutex_init(&daemon->red.lock, NULL);
     rc = tr_options_parse_file(&tr_config_table, config_path, &daemon->doc, error);
     if (rc < 0)
         return rc;
@@ -258,6 +272,7 @@ void tr_daemon_stop(struct tr_daemon *daemon)
            (unsigned long long)(config->drain_timeout_ns / TR_S));
     tr_store_relaxed(&daemon->draining, true);
     drain_lcores(daemon, config, deadline);
+    tr_daemon_red_drain(daemon);
     for (size_t i = 0; i < daemon->backends_count; i++)
         tr_backend_drain(daemon->backends[i], deadline);
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++)

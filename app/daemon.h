@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "port/dpdk.h"
 #include "port/dpdk_telemetry.h"
+#include "red/merge.h"
 
 struct tr_daemon;
 
@@ -33,6 +34,23 @@ struct tr_daemon_port {
     struct tr_dpdk_port *dpdk;
 };
 
+// RED metrics of a config that is no longer in force: sent a last time when every lcore walks under a later one.
+struct tr_daemon_red_old {
+    struct tr_red_merge *merge;
+    uint32_t epoch; // the first without it
+};
+#define TR_DAEMON_RED_OLD_MAX 8
+
+struct tr_daemon_red {
+    pthread_mutex_t lock; // of all below but instance and seed: the drain meets ticks and scrapes
+    struct tr_red_merge *merge; // of the set in force, NULL: off
+    uint64_t flush_at_ns;
+    struct tr_daemon_red_old old[TR_DAEMON_RED_OLD_MAX];
+    uint32_t old_count;
+    char instance[40]; // of this run of the daemon
+    uint64_t seed;
+};
+
 struct tr_daemon {
     char *config_path;
     struct tr_options_doc *doc_start; // what cannot change lives in it until the end
@@ -49,6 +67,7 @@ struct tr_daemon {
     size_t ports_count;
     struct tr_backend **backends; // in the config's order
     size_t backends_count;
+    struct tr_daemon_red red;
     struct tr_control *control;
     struct tr_control_daemon callbacks; // borrowed by control
     bool ready;    // read by any thread
@@ -81,7 +100,21 @@ void tr_daemon_ports_close(struct tr_daemon *daemon);
 // apply.c: make a parsed config the one in force, live, all or nothing. Takes the doc over when it returns 0; else
 // the error says why and everything is as before. Thread: control.
 int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct tr_error *error);
-struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_config *config, struct tr_error *error);
+// red  of the config's span_metrics, NULL: none; the epoch is one more user of it
+struct tr_epoch *tr_daemon_epoch_make(struct tr_daemon *daemon, const struct tr_config *config, struct tr_red_set *red,
+                                      struct tr_error *error);
+
+// red.c: RED metrics. A new set and its merge for a config, *set NULL if it wants none. lcores: 0 for a look at the config.
+int tr_daemon_red_make(struct tr_daemon *daemon, const struct tr_config *config, uint32_t lcores, struct tr_red_set **set,
+                       struct tr_error *error);
+// Returns -EAGAIN: the metrics of too many configs before are still to be sent a last time.
+int tr_daemon_red_ready(struct tr_daemon *daemon, struct tr_error *error);
+// Make a set (or none) the one that is sent, with the config of that epoch.
+void tr_daemon_red_begin(struct tr_daemon *daemon, struct tr_red_set *set, uint32_t epoch);
+void tr_daemon_red_tick(void *context, uint64_t now);
+void tr_daemon_red_show(void *context, bool openmetrics, FILE *out);
+void tr_daemon_red_drain(struct tr_daemon *daemon); // when no lcore walks any more, before the backends drain
+void tr_daemon_red_end(struct tr_daemon *daemon);
 
 // why.c: what is known of a trace.
 int tr_daemon_why(void *context, struct tr_why *why);

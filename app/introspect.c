@@ -106,6 +106,7 @@ static void show_counters(void *context, tr_control_counters_fn each, void *to)
         if (daemon->mesh->epoch->policies->budgets)
             each(to, &tr_budget_counter_rows,
                  &daemon->mesh->epoch->policies->budgets->lcore[thread->lcore->options.lcore].counters, lcore);
+        each(to, &tr_red_counter_rows, &thread->lcore->red, lcore);
         each(to, &tr_http_counter_rows, tr_http_counters(thread->lcore->http), lcore);
         each(to, &tr_kernel_counter_rows, tr_kernel_counters(thread->kernel), lcore);
         for (size_t i = 0; i < thread->dpdk_count; i++)
@@ -264,12 +265,16 @@ static char *config_show(void *context)
 static int config_parse(struct tr_daemon *daemon, const char *text, size_t bytes, struct tr_options_doc **doc,
                         struct tr_error *error)
 {
+    struct tr_red_set *red = NULL;
     struct tr_epoch *epoch;
     int rc = tr_options_parse(&tr_config_table, text, bytes, doc, error);
 
     if (rc < 0)
         return rc;
-    epoch = tr_daemon_epoch_make(daemon, tr_options_struct(*doc), error);
+    epoch = tr_daemon_red_make(daemon, tr_options_struct(*doc), 0, &red, error) == 0
+                ? tr_daemon_epoch_make(daemon, tr_options_struct(*doc), red, error)
+                : NULL;
+    tr_red_set_release(red);
     if (!epoch) {
         tr_options_locate(*doc, error);
         tr_options_free(*doc);
@@ -359,5 +364,7 @@ void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *
                                             .config_check = config_check,
                                             .config_diff = config_diff,
                                             .config_apply = config_apply,
+                                            .tick = tr_daemon_red_tick,
+                                            .metrics = tr_daemon_red_show,
                                             .ready = ready};
 }

@@ -72,6 +72,7 @@ static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes
     memory = machine.available_bytes;
     room = filesystem.free_bytes;
     most = tr_memory_room(&machine, &filesystem) / 2 / sizes->lcores;
+    most -= TR_MIN(most / 2, sizes->red_bytes);
     if (!journal)
         journal = TR_MIN(most / 9 * 8, JOURNAL_AUTO_MOST); // the rest is for the outbox
     journal = power_of_two_below(journal);
@@ -111,6 +112,7 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
     rc = cpus_derive(config, sizes, error);
     if (rc < 0)
         return rc;
+    sizes->red_bytes = config->span_metrics ? tr_red_table_bytes(config->span_metrics) : 0;
     rc = journal_derive(config, sizes, error);
     if (rc < 0)
         return rc;
@@ -157,6 +159,9 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
     fprintf(out, "tables: %llu MiB an lcore for %u traces and %u spans, %s their shape\n",
             (unsigned long long)(owner_bytes(sizes) / TR_MIB), sizes->traces_max, sizes->refs_max,
             sizes->shape ? "with" : "without");
+    if (sizes->red_bytes)
+        fprintf(out, "span metrics: %.1f MiB an lcore, for %llu series\n", (double)sizes->red_bytes / TR_MIB,
+                (unsigned long long)config->span_metrics->series_max);
     fprintf(out, "largest body: %llu KiB%s\n", (unsigned long long)(sizes->body_bytes_max / TR_KIB),
             sizes->body_bytes_max < config->http.body_bytes_max
                 ? " (less than http.body_size_max: the journal must have room for several)"

@@ -21,6 +21,7 @@ static int check(const char *path)
 {
     struct tr_daemon daemon = {0};
     struct tr_error error = {0};
+    struct tr_red_set *red;
     struct tr_epoch *epoch;
     struct tr_sizes sizes;
     bool shape;
@@ -28,7 +29,10 @@ static int check(const char *path)
     if (tr_options_parse_file(&tr_config_table, path, &daemon.doc, &error) < 0)
         goto fail;
     daemon.config = tr_options_struct(daemon.doc);
-    epoch = tr_daemon_epoch_make(&daemon, daemon.config, &error);
+    if (tr_daemon_red_make(&daemon, daemon.config, 0, &red, &error) < 0)
+        goto fail;
+    epoch = tr_daemon_epoch_make(&daemon, daemon.config, red, &error);
+    tr_red_set_release(red);
     if (!epoch)
         goto fail;
     shape = tr_sizes_shape(daemon.config, epoch->policies);

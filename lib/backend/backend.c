@@ -367,6 +367,28 @@ void tr_backend_free(struct tr_backend *backend)
     free(backend);
 }
 
+int tr_backend_submit(struct tr_backend *backend, const uint8_t *body, size_t bytes)
+{
+    uint32_t waiting = 0;
+    int rc = 0;
+
+    if (!backend->signals[TR_SIGNAL_METRICS])
+        return -ENOENT;
+    pthread_mutex_lock(&backend->lock);
+    for (const struct batch *batch = backend->batches; batch; batch = batch->next)
+        waiting += batch->signal == TR_SIGNAL_METRICS;
+    if (waiting >= TR_BACKEND_OWN_MAX) {
+        tr_count(&backend->counters.opaque_dropped, 1);
+        rc = -ENOSPC;
+    } else if (!batch_opaque(backend, TR_SIGNAL_METRICS, body, bytes)) {
+        rc = -ENOSPC;
+    }
+    pthread_mutex_unlock(&backend->lock);
+    if (backend->multi)
+        curl_multi_wakeup(backend->multi);
+    return rc;
+}
+
 const struct tr_backend_options *tr_backend_options(const struct tr_backend *backend)
 {
     return &backend->options;

@@ -73,6 +73,14 @@ void tr_backend_drain(struct tr_backend *backend, uint64_t deadline_ns);
 void tr_backend_stop(struct tr_backend *backend);
 void tr_backend_free(struct tr_backend *backend);
 
+// A body of metrics that the daemon made itself: sent, tried again and counted as one that came in. For a backend that is
+// behind by TR_BACKEND_OWN_MAX of them it is dropped, and counted.
+//
+// body  copied
+// Returns 0; -ENOENT: the backend takes no metrics; -ENOSPC: dropped. Thread: control.
+#define TR_BACKEND_OWN_MAX 64
+int tr_backend_submit(struct tr_backend *backend, const uint8_t *body, size_t bytes);
+
 // A consistent copy of rows and queue under the backend's lock.
 struct tr_backend_status {
     struct tr_backend_counters counters;

@@ -77,6 +77,8 @@ static void tick(struct tr_control *control, uint64_t now)
     char *text;
 
     rollback(control, now);
+    if (daemon->tick)
+        daemon->tick(daemon->context, now);
     memset(&status, 0, sizeof(status));
     daemon->status(daemon->context, &status);
     tr_rates_look(&control->rates, &status, now);

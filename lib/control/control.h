@@ -174,6 +174,12 @@ struct tr_control_daemon {
     // All or nothing. It is only called with a text whose differences are all live.
     int (*config_apply)(void *context, const char *text, size_t bytes, struct tr_error *error);
 
+    // Once a second. NULL: nothing to do.
+    void (*tick)(void *context, uint64_t now);
+
+    // What /metrics shows besides the counters, as whole families; `openmetrics`: with exemplars. NULL: nothing.
+    void (*metrics)(void *context, bool openmetrics, FILE *out);
+
     // Any thread, also while another call is in progress. Returns true; false after writing why not.
     bool (*ready)(void *context, char *why, size_t why_bytes);
 };

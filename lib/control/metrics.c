@@ -105,7 +105,7 @@ static void help_write(const char *help, FILE *out)
     }
 }
 
-void tr_samples_write(const struct tr_samples *samples, FILE *out)
+void tr_samples_write(const struct tr_samples *samples, bool openmetrics, FILE *out)
 {
     const char *family = "";
 
@@ -114,10 +114,13 @@ void tr_samples_write(const struct tr_samples *samples, FILE *out)
         const struct tr_counter_row *row = sample->row;
 
         if (strcmp(row->name, family) != 0) {
+            int bytes;
+
             family = row->name;
-            fprintf(out, "# HELP " METRIC_PREFIX "%s ", family);
+            bytes = (int)(strlen(family) - (openmetrics && row->kind == TR_COUNTER ? strlen("_total") : 0));
+            fprintf(out, "# HELP " METRIC_PREFIX "%.*s ", bytes, family);
             help_write(row->help, out);
-            fprintf(out, "\n# TYPE " METRIC_PREFIX "%s %s\n", family,
+            fprintf(out, "\n# TYPE " METRIC_PREFIX "%.*s %s\n", bytes, family,
                     row->kind == TR_COUNTER ? "counter" : "gauge");
         }
         fprintf(out, METRIC_PREFIX "%s", family);

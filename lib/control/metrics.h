@@ -31,9 +31,9 @@ void tr_samples_fini(struct tr_samples *samples);
 // By name, within a name as they were added: families must not be torn apart.
 void tr_samples_sort(struct tr_samples *samples);
 
-// Text format 0.0.4 of sorted samples.
+// Sorted samples in text format 0.0.4, or OpenMetrics 1.0 without its end: there a counter's family is named without _total.
 // Source: prometheus.io/docs/instrumenting/exposition_formats
-void tr_samples_write(const struct tr_samples *samples, FILE *out);
+void tr_samples_write(const struct tr_samples *samples, bool openmetrics, FILE *out);
 
 // Array of {name, labels, kind, value}, of names that begin with `prefix` (with or without "tailrace_").
 json_t *tr_samples_json(const struct tr_samples *samples, const char *prefix);

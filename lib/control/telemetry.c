@@ -3,27 +3,37 @@
 
 #include "control/state.h"
 
-static void metrics_write(struct tr_control *control, FILE *out)
+// OpenMetrics for who asks for it: only that has exemplars.
+static void metrics_write(struct tr_control *control, const struct tr_call *call, struct tr_response *answer, FILE *out)
 {
+    const struct tr_control_daemon *daemon = control->daemon;
+    const char *accept = tr_call_header(call, MHD_HTTP_HEADER_ACCEPT);
+    bool openmetrics = accept && strstr(accept, "application/openmetrics-text");
     struct tr_samples samples = {0};
     struct tr_study_counters study;
 
     pthread_mutex_lock(&control->lock);
     tr_services_counters(control->services, &study);
-    tr_metrics_collect(&samples, control->daemon, &control->counters, &study, tr_control_now());
+    tr_metrics_collect(&samples, daemon, &control->counters, &study, tr_control_now());
+    if (daemon->metrics)
+        daemon->metrics(daemon->context, openmetrics, out);
     pthread_mutex_unlock(&control->lock);
-    tr_samples_write(&samples, out);
+    tr_samples_write(&samples, openmetrics, out);
     tr_samples_fini(&samples);
+    if (!openmetrics)
+        return;
+    answer->content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    fputs("# EOF\n", out);
 }
 
-static void page_write(struct tr_control *control, FILE *out)
+static void page_write(struct tr_control *control, const struct tr_call *call, struct tr_response *answer, FILE *out)
 {
     pthread_mutex_lock(&control->lock);
     tr_page_write(control, out);
     pthread_mutex_unlock(&control->lock);
 }
 
-static void healthz_write(struct tr_control *control, FILE *out)
+static void healthz_write(struct tr_control *control, const struct tr_call *call, struct tr_response *answer, FILE *out)
 {
     fputs("ok\n", out);
 }
@@ -31,7 +41,7 @@ static void healthz_write(struct tr_control *control, FILE *out)
 static const struct telemetry_page {
     const char *path;
     const char *content_type;
-    void (*write)(struct tr_control *control, FILE *out);
+    void (*write)(struct tr_control *control, const struct tr_call *call, struct tr_response *answer, FILE *out);
 } pages[] = {
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics_write},
     {"/healthz", "text/plain; charset=utf-8", healthz_write},
@@ -65,7 +75,7 @@ static unsigned respond(struct tr_control *control, const struct tr_call *call, 
     for (size_t i = 0; i < TR_NELEMS(pages); i++) {
         if (strcmp(call->path, pages[i].path) == 0) {
             answer->content_type = pages[i].content_type;
-            pages[i].write(control, out);
+            pages[i].write(control, call, answer, out);
             return MHD_HTTP_OK;
         }
     }

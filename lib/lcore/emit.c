@@ -109,6 +109,16 @@ static size_t span_add(struct tr_lcore *lcore, const struct tr_added *added, uin
     return bytes;
 }
 
+static void exemplar(struct tr_lcore *lcore, const struct tr_context *context, const uint8_t *body, const uint8_t *span,
+                     uint32_t bytes)
+{
+    const struct tr_red_set *red = lcore->walker.epoch->red;
+
+    if (tr_unlikely(red != NULL))
+        tr_red_exemplar(red->tables[lcore->options.lcore], &lcore->red, context, body, span, bytes, lcore->now,
+                        lcore->now + tr_load_relaxed(&lcore->wall_offset_ns));
+}
+
 static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, const struct tr_emit_why *why)
 {
     const struct tr_attr_set *attrs = lcore->walker.epoch->attrs;
@@ -143,6 +153,7 @@ static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, c
     tr_count(&lcore->counters.emitted, 1);
     tr_count(&lcore->counters.attributes_dropped, counts.dropped);
     tr_count(&lcore->counters.attributes_demoted, counts.demoted);
+    exemplar(lcore, context, body, span, emit->bytes);
     return;
 too_large:
     tr_count(&lcore->counters.emit_too_large, 1);

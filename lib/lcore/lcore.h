@@ -151,6 +151,7 @@ struct tr_lcore {
     struct tr_http *http; // NULL in tests that bring requests themselves
 
     struct tr_lcore_counters counters; // read by any thread
+    struct tr_red_counters red;        // same
 };
 
 int tr_lcore_create(struct tr_lcore **lcore, const struct tr_lcore_options *options, struct tr_mesh *mesh,

@@ -125,6 +125,7 @@ void tr_epoch_free(struct tr_epoch *epoch)
     if (!epoch)
         return;
     tr_policy_set_free(epoch->policies);
+    tr_red_set_release(epoch->red); // the plan's watched keys are its
     tr_attr_set_free(epoch->attrs);
     for (uint32_t i = 0; i < TR_LCORES_MAX; i++)
         free(epoch->counters[i]);

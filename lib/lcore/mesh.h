@@ -8,6 +8,7 @@
 
 #include "attr/attr.h"
 #include "policy/policy.h"
+#include "red/red.h"
 #include "trace/message.h"
 
 enum tr_class { TR_CLASS_1, TR_CLASS_2, TR_CLASSES };
@@ -19,6 +20,7 @@ struct tr_epoch {
     uint32_t number; // counts up from 1
     struct tr_policy_set *policies;
     struct tr_attr_set *attrs;
+    struct tr_red_set *red; // NULL: no RED metrics
     struct tr_policy_counters *counters[TR_LCORES_MAX]; // by lcore: a row a policy
 };
 

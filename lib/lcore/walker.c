@@ -138,6 +138,8 @@ static void context_begin(struct tr_lcore *lcore, const struct tr_record *record
                                        context->service.bytes, lcore->now);
     memset(&walker->resource, 0, sizeof(walker->resource));
     tr_walk_resource(&walker->epoch->policies->plan, lcore->options.lcore, context, body, &lcore->walker.notes, &walker->resource);
+    if (walker->epoch->red)
+        tr_red_resource(walker->epoch->red->tables[lcore->options.lcore], &lcore->red, context, body);
     walker->cursor = 0;
     walker->in_context = true;
 }
@@ -239,6 +241,9 @@ static void span_walk(struct tr_lcore *lcore, const struct tr_record *record, co
     }
     tr_count(&lcore->counters.walked, 1);
     tr_count(&lcore->counters.sent, 1);
+    if (tr_unlikely(lcore->walker.epoch->red != NULL))
+        tr_red_span(lcore->walker.epoch->red->tables[lcore->options.lcore], &lcore->red, plan, &lcore->walker.notes, &walked,
+                    lcore->now, lcore->now + tr_load_relaxed(&lcore->wall_offset_ns));
 }
 
 static void record_end(struct tr_lcore *lcore, const struct tr_record *record)

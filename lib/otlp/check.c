@@ -142,7 +142,7 @@ static struct tr_range service_find(const struct tr_check *check, const struct t
             p = tr_pb_field(p, end, &field);
             if (p && field.number == 1 && tr_key_value_read(field.bytes, (uint32_t)field.value, &pair) &&
                 pair.key_bytes == sizeof(name) - 1 && memcmp(pair.key, name, sizeof(name) - 1) == 0 &&
-                pair.value.type == TR_VALUE_STRING && pair.value.length)
+                pair.value.type == TR_VALUE_STRING)
                 return (struct tr_range){(uint32_t)(pair.value.bytes - check->body), pair.value.length};
         }
     }

@@ -154,6 +154,11 @@ struct tr_walk_shape {
     const void *sampler;
 };
 
+// A key whose value somebody beside the programs looks at: its slots among the notes.
+struct tr_walk_watch {
+    uint16_t span, resource;
+};
+
 struct tr_walk_plan {
     uint32_t words; // of predicates in use, 1 to 8
     struct tr_walk_keys resource;
@@ -166,9 +171,10 @@ struct tr_walk_plan {
     uint32_t programs_count;
     uint32_t programs_span;   // those that look at the span come first
     struct tr_walk_shape shape;
-    bool looks;               // programs or the shape look at values and at the whole span
+    bool looks;               // programs, the shape, or who comes after the walk look at values and at the whole span
     uint32_t slot_words;      // of notes in use; 0: nothing is noted
     uint32_t span_slot_words; // the first ones: those of span attributes
+    const struct tr_walk_watch *watched; // in the order in which they were asked for
     struct tr_bits status[3]; // set for UNSET, OK, ERROR
     uint32_t epoch;           // goes into summaries
 };

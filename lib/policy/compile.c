@@ -121,7 +121,7 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     if (rc < 0)
         goto fail;
     whole->set.shape_path = whole->predicates.shape_path;
-    rc = tr_policy_plan_make(whole, lcores, error);
+    rc = tr_policy_plan_make(whole, options->watched, lcores, error);
     if (rc < 0)
         goto fail;
     if (whole->set.adjusted != TR_ADJUSTED_OFF) {

@@ -52,7 +52,7 @@ static int key_regexes(struct tr_policy_set_whole *whole, struct tr_walk_key *ke
 // The keys of one place, their tests behind the `tests` that there are. Returns how many there are then, below 0 as
 // tr_policy_plan_make().
 static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, unsigned place, uint32_t tests,
-                      uint32_t lcores, struct tr_error *error)
+                      const struct tr_strings *watched, uint32_t lcores, struct tr_error *error)
 {
     const struct tr_predicate_row *rows = whole->predicates.rows;
     bool done[TR_PREDICATES_MAX] = {false};
@@ -75,7 +75,7 @@ static int place_make(struct tr_policy_set_whole *whole, struct tr_walk_keys *ke
         if (rc < 0)
             return rc;
     }
-    if (tr_policy_programs_keys(whole, keys, place == TR_PLACE_SPAN ? TR_OTTL_KEY_SPAN : TR_OTTL_KEY_RESOURCE, error) < 0)
+    if (tr_policy_programs_keys(whole, keys, place == TR_PLACE_SPAN ? TR_OTTL_KEY_SPAN : TR_OTTL_KEY_RESOURCE, watched, error) < 0)
         return -EINVAL;
     return tr_walk_keys_build(keys) < 0 ? -ENOMEM : (int)tests;
 }
@@ -87,7 +87,7 @@ static int scope_make(struct tr_policy_set_whole *whole, struct tr_error *error)
     keys->keys = calloc(TR_WALK_SLOTS_MAX + 1, sizeof(*keys->keys));
     if (!keys->keys)
         return -ENOMEM;
-    if (tr_policy_programs_keys(whole, keys, TR_OTTL_KEY_SCOPE, error) < 0)
+    if (tr_policy_programs_keys(whole, keys, TR_OTTL_KEY_SCOPE, NULL, error) < 0)
         return -EINVAL;
     return tr_walk_keys_build(keys) < 0 ? -ENOMEM : 0;
 }
@@ -112,7 +112,8 @@ static void own_fields_make(struct tr_policy_set_whole *whole)
     plan->words = highest / 64 + 1;
 }
 
-int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, struct tr_error *error)
+int tr_policy_plan_make(struct tr_policy_set_whole *whole, const struct tr_strings *watched, uint32_t lcores,
+                        struct tr_error *error)
 {
     struct tr_walk_plan *plan = &whole->set.plan;
     int tests;
@@ -120,15 +121,16 @@ int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, stru
     whole->tests = calloc(2 * TR_PREDICATES_MAX, sizeof(*whole->tests));
     whole->span_tests = calloc(TR_PREDICATES_MAX, sizeof(*whole->span_tests));
     whole->regexes = calloc(2 * TR_PREDICATES_MAX, sizeof(*whole->regexes));
-    if (!whole->tests || !whole->span_tests || !whole->regexes)
+    whole->watched = calloc(watched ? watched->count + 1 : 1, sizeof(*whole->watched));
+    if (!whole->tests || !whole->span_tests || !whole->regexes || !whole->watched)
         return -ENOMEM;
     tests = tr_policy_programs_make(whole);
     if (tests < 0)
         return tests;
     tr_policy_shape_make(whole);
-    tests = place_make(whole, &plan->span, TR_PLACE_SPAN, 0, lcores, error);
+    tests = place_make(whole, &plan->span, TR_PLACE_SPAN, 0, watched, lcores, error);
     if (tests >= 0)
-        tests = place_make(whole, &plan->resource, TR_PLACE_RESOURCE, (uint32_t)tests, lcores, error);
+        tests = place_make(whole, &plan->resource, TR_PLACE_RESOURCE, (uint32_t)tests, watched, lcores, error);
     if (tests >= 0 && scope_make(whole, error) < 0)
         tests = -EINVAL;
     if (tests < 0)
@@ -136,6 +138,8 @@ int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, stru
     plan->tests = whole->tests;
     plan->span_tests = whole->span_tests;
     own_fields_make(whole);
+    plan->looks = plan->looks || watched;
+    plan->watched = whole->watched;
     plan->epoch = whole->set.epoch;
     return 0;
 }
@@ -154,6 +158,7 @@ void tr_policy_plan_clear(struct tr_policy_set_whole *whole)
         tr_predicate_regexes_free(whole->regexes[i]);
     free(whole->regexes);
     free(whole->programs);
+    free(whole->watched);
     free(whole->slots);
     free(whole->tests);
     free(whole->span_tests);

@@ -74,12 +74,28 @@ struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct 
 
 static int slots_full(struct tr_error *error)
 {
-    return tr_error_set(error, EINVAL, "tail_sampling.policies: conditions look at more than %d attributes",
+    return tr_error_set(error, EINVAL, "tail_sampling.policies: conditions, and span_metrics, look at more than %d attributes",
                         TR_WALK_SLOTS_MAX);
 }
 
+// Keys that others than programs want noted.
+static bool watched_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
+                         const struct tr_strings *watched)
+{
+    for (size_t i = 0; watched && i < watched->count; i++) {
+        const struct tr_ottl_key wanted = {
+            .name = watched->items[i], .bytes = (uint32_t)strlen(watched->items[i]), .place = place};
+        const struct tr_walk_key *key = tr_policy_key_watch(keys, &wanted, &whole->slots_count);
+
+        if (!key)
+            return false;
+        *(place == TR_OTTL_KEY_SPAN ? &whole->watched[i].span : &whole->watched[i].resource) = (uint16_t)(key->note - 1);
+    }
+    return true;
+}
+
 int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
-                            struct tr_error *error)
+                            const struct tr_strings *watched, struct tr_error *error)
 {
     struct tr_walk_plan *plan = &whole->set.plan;
 
@@ -102,6 +118,8 @@ int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_ke
         }
     }
     if (!tr_policy_shape_keys(whole, keys, place))
+        return slots_full(error);
+    if (!watched_keys(whole, keys, place, watched))
         return slots_full(error);
     plan->slot_words = (whole->slots_count + 63) / 64;
     if (place == TR_OTTL_KEY_SPAN) {

@@ -41,6 +41,8 @@ struct tr_tail_sampling_options {
     int sampling_strategy; // accepted for compatibility: trace-complete
     uint64_t num_shards;   // accepted for compatibility
     struct tr_list policies;       // of struct tr_policy_options
+    // No option: keys of spans and resources whose values the plan notes as well; NULL: none.
+    const struct tr_strings *watched;
 };
 extern const struct tr_option_table tr_tail_sampling_option_table;
 

@@ -24,6 +24,7 @@ struct tr_policy_set_whole {
     struct tr_walk_program *programs;
     uint16_t *slots; // of the programs' keys
     uint32_t slots_count;
+    struct tr_walk_watch *watched; // of keys that others want noted
 };
 
 // Ask policy `number`, without counting but the time that it takes, now and then. *by is what a verdict shall name: it,
@@ -37,7 +38,8 @@ enum tr_answer tr_policy_set_decide_budgets(const struct tr_policy_set_whole *wh
                                             struct tr_policy_counters *counters, uint16_t *policy);
 
 // Make the set's plan from its predicates. Returns 0; -EINVAL: patterns that can't be compiled together; -ENOMEM.
-int tr_policy_plan_make(struct tr_policy_set_whole *whole, uint32_t lcores, struct tr_error *error);
+int tr_policy_plan_make(struct tr_policy_set_whole *whole, const struct tr_strings *watched, uint32_t lcores,
+                        struct tr_error *error);
 // The plan's programs, without their slots. Returns 0, -ENOMEM.
 int tr_policy_programs_make(struct tr_policy_set_whole *whole);
 
@@ -52,7 +54,7 @@ struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct 
 //
 // Returns 0, -EINVAL: there are not that many slots.
 int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
-                            struct tr_error *error);
+                            const struct tr_strings *watched, struct tr_error *error);
 
 // Which policies share draws, for tr_policy_set_chance(). Returns 0; -EINVAL: too many combinations; -ENOMEM.
 int tr_policy_chances_make(struct tr_policy_set_whole *whole, struct tr_error *error);

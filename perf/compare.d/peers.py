@@ -38,6 +38,13 @@ ORACLE_MODULES = {
     "exporters": [CONTRIB + "/exporter/fileexporter"],
 }
 
+# One more, with the connector that makes RED metrics of spans: tests/differential/span_metrics/regenerate.
+SPAN_METRICS_MODULES = {
+    "receivers": MODULES["receivers"],
+    "exporters": [CORE + "/exporter/otlphttpexporter"],
+    "connectors": [CONTRIB + "/connector/spanmetricsconnector"],
+}
+
 
 class Missing(Exception):
     """A peer can't be had; says why."""
@@ -140,6 +147,11 @@ def collector(build, name="collector", modules=None, replaces=()):
 def oracle(build):
     """The path of a Collector that writes what its tail sampler keeps to files."""
     return collector(build, "collector-oracle", ORACLE_MODULES)
+
+
+def span_metrics(build):
+    """The path of a Collector that has the span_metrics connector."""
+    return collector(build, "collector-span-metrics", SPAN_METRICS_MODULES)
 
 
 def balancer(build):

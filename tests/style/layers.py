@@ -6,7 +6,7 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "config", "net", "port", "http", "journal", "otlp", "match", "trace", "policy", "attr", "backend",
+LAYERS = ["base", "config", "net", "port", "http", "journal", "otlp", "match", "trace", "policy", "attr", "red", "backend",
           "cluster", "lcore", "control"]
 DPDK_WITHOUT_EAL = {"rte_ring.h", "rte_ring_elem.h", "rte_ring_peek.h", "rte_ring_peek_zc.h", "rte_rcu_qsbr.h",
                     "rte_hash_crc.h", "rte_byteorder.h", "rte_prefetch.h", "rte_pause.h"}

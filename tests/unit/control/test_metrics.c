@@ -15,7 +15,7 @@ static char *written(const struct tr_samples *samples)
     size_t bytes;
     FILE *out = open_memstream(&text, &bytes);
 
-    tr_samples_write(samples, out);
+    tr_samples_write(samples, false, out);
     fclose(out);
     return text;
 }
