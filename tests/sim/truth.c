@@ -142,6 +142,15 @@ size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t co
 #define ERRORS "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}"
 #define GOLD   "{name: gold, type: string_attribute, string_attribute: {key: tier, values: [gold]}}"
 
+#define LIMIT(rate) "type: rate_limiting, rate_limiting: {spans_per_second: " #rate "}}"
+
+static const char *const limits[SIM_LIMITS] = {
+    "policies: [" ERRORS ", {name: limit, " LIMIT(300) "]",
+    "policies: [{name: c, type: composite, composite: {max_total_spans_per_second: 200, composite_sub_policy: [" ERRORS ", "
+    "{name: some, " LIMIT(150) ", {name: all, type: always_sample}]}}]",
+    "policies: [{name: d, type: drop, drop: {drop_sub_policy: [{name: few, " LIMIT(100) "]}}, {name: limit, " LIMIT(200) "]",
+};
+
 static void config_write(unsigned config, uint32_t epoch, char *text, size_t room)
 {
     static const char *const fixed[SIM_CONFIGS] = {
@@ -161,6 +170,10 @@ static void config_write(unsigned config, uint32_t epoch, char *text, size_t roo
                  "policies: [{name: plan, type: string_attribute, string_attribute: {key: plan, values: "
                  "[gold, e%u]}}]",
                  epoch);
+        return;
+    }
+    if (config >= SIM_CONFIGS) {
+        snprintf(text, room, "%s", limits[config - SIM_CONFIGS]);
         return;
     }
     if (fixed[config]) {
@@ -194,6 +207,8 @@ static bool half_keeps(const struct sim_trace *trace)
 
 bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config)
 {
+    if (config >= SIM_CONFIGS)
+        return true;
     switch (config) {
     case 0:
         return trace->error;
@@ -210,6 +225,11 @@ bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config)
     }
 }
 
+bool sim_is_limited(const struct sim_trace *trace, unsigned config)
+{
+    return config >= SIM_CONFIGS && !(config == SIM_CONFIGS && trace->error);
+}
+
 struct tr_epoch *sim_epoch_draw(struct sim_world *world)
 {
     static char text[64 * 1024];
@@ -220,6 +240,8 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     struct tr_options_doc *policies, *attributes;
     struct tr_error error = {0};
 
+    if (world->options.limits && config % 4) // one in four has none
+        config = SIM_CONFIGS + config % SIM_LIMITS;
     epoch->number = ++world->epoch;
     config_write(config, epoch->number, text, sizeof(text));
     if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||

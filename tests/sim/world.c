@@ -55,6 +55,7 @@ static void options_draw(struct sim_world *world)
     o->outbox_bytes = o->slow_readers ? draw_power(world, 14, 17) : draw_power(world, 18, 20);
     o->drains = sim_draw(world, 4) == 0;
     o->floods = sim_draw(world, 6) == 0;
+    o->limits = o->seed % 3 == 0;
     o->window = 24;
     if (o->floods) {
         o->lcores = 1 + (uint32_t)sim_draw(world, 2);

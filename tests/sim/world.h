@@ -20,6 +20,7 @@
 #define SIM_TRACE_SPANS 64
 #define SIM_BODY_SPANS  32
 #define SIM_CONFIGS     7
+#define SIM_LIMITS      3 // further ones, that spend budgets
 #define SIM_EPOCHS      512
 #define SIM_PATIENCE_NS (60 * TR_S) // of a client on a network: the server may have gone and its RST been lost
 
@@ -92,6 +93,7 @@ struct sim_options {
     bool floods;                 // large bodies from many clients to a small journal and table
     bool slow_readers;           // outboxes overrun
     bool drains;                 // ends with a drain instead of waiting
+    bool limits;                 // configs spend budgets
 };
 
 struct sim_world {
@@ -156,6 +158,8 @@ size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t co
                      uint8_t *body);
 // Does the config keep a trace when all its spans are there?
 bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config);
+// May it be dropped all the same, since a budget was spent?
+bool sim_is_limited(const struct sim_trace *trace, unsigned config);
 
 // client.c
 int sim_clients_open(struct sim_world *world);
