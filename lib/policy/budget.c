@@ -29,8 +29,8 @@
 // further tick before it is through with them.
 //
 //   - Nothing is added to what is being summed: an lcore closes before it is counted, and adds to its other half.
-//   - A half is cleared by its lcore when that closes the tick before it: it was summed for the last time before
-//     `settled` let anybody close that.
+//   - A half is cleared by its lcore when that sees its tick settled: it was summed for the last time then, and it is not
+//     added to before the next tick is closed.
 //   - Grants of the last four ticks stay, since a trace may ask up to four limits that wait for each other: a budget
 //     in a composite, or behind another under sample_on_first_match. Each has a stage, in ticks since the trace first
 //     came up. Who settles a tick writes over the grants of four ticks ago, whose traces are all decided: every lcore
@@ -286,18 +286,26 @@ static void others_wake(const struct tr_budgets *budgets, uint32_t lcore, uint64
     *wake |= all & ~(1ull << lcore);
 }
 
+// A tick is settled: its half is clean for the next but one. Not later: its slots stay only for as long as the tick is
+// open.
+static void half_clear(struct tr_budgets *budgets, uint32_t lcore, uint32_t tick)
+{
+    struct tr_budget_lcore *me = &budgets->lcore[lcore];
+
+    for (uint64_t left = me->asked[tick & 1]; left; left &= left - 1)
+        memset(tr_budget_demand(budgets->slots[__builtin_ctzll(left)], lcore, tick), 0,
+               TR_BUDGET_BUCKETS * sizeof(uint64_t));
+    me->asked[tick & 1] = 0;
+    me->epoch[tick & 1] = 0;
+}
+
 // From here on this lcore adds to the next tick.
 static void tick_close(struct tr_budgets *budgets, uint32_t lcore, const struct tr_budget_plan *newest, uint64_t *wake)
 {
     struct tr_budget_lcore *me = &budgets->lcore[lcore];
-    uint32_t tick = me->closed, next = (tick + 1) & 1;
+    uint32_t tick = me->closed;
     uint64_t at_ns;
 
-    for (uint64_t left = me->asked[next]; left; left &= left - 1)
-        memset(tr_budget_demand(budgets->slots[__builtin_ctzll(left)], lcore, tick + 1), 0,
-               TR_BUDGET_BUCKETS * sizeof(uint64_t));
-    me->asked[next] = 0;
-    me->epoch[next] = 0;
     me->closed = tick + 1;
     me->end_ns = TR_NEVER;
     if (__atomic_add_fetch(&budgets->arrived, 1, __ATOMIC_ACQ_REL) < budgets->lcores)
@@ -328,6 +336,7 @@ bool tr_budgets_poll(struct tr_budgets *budgets, uint32_t lcore, uint64_t now, c
     settled = tr_load_acquire(&budgets->settled);
     if (settled == me->seen)
         return false;
+    half_clear(budgets, lcore, me->seen);
     me->seen = settled;
     return true;
 }
