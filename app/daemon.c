@@ -179,6 +179,7 @@ static void end(struct tr_daemon *daemon)
     }
     tr_daemon_ports_close(daemon);
     tr_daemon_red_end(daemon);
+    tr_daemon_costs_free(daemon);
     tr_mesh_destroy(daemon->mesh);
     if (daemon->doc != daemon->doc_start)
         tr_options_free(daemon->doc);

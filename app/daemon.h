@@ -69,6 +69,7 @@ struct tr_daemon {
     size_t backends_count;
     struct tr_daemon_red red;
     struct tr_control *control;
+    struct tr_daemon_costs *costs; // costs.c; NULL: nobody has asked
     struct tr_control_daemon callbacks; // borrowed by control
     bool ready;    // read by any thread
     bool draining; // same
@@ -115,6 +116,11 @@ void tr_daemon_red_tick(void *context, uint64_t now);
 void tr_daemon_red_show(void *context, bool openmetrics, FILE *out);
 void tr_daemon_red_drain(struct tr_daemon *daemon); // when no lcore walks any more, before the backends drain
 void tr_daemon_red_end(struct tr_daemon *daemon);
+
+// costs.c: what policies cost the walk. Thread: under the control layer's lock.
+void tr_daemon_costs_measure(void *context);
+double tr_daemon_walk_cost(const struct tr_daemon *daemon, uint32_t policy); // ns a span, below 0: not known
+void tr_daemon_costs_free(struct tr_daemon *daemon);
 
 // why.c: what is known of a trace.
 int tr_daemon_why(void *context, struct tr_why *why);

@@ -186,7 +186,7 @@ static void show_policies(void *context, tr_control_policy_fn each, void *to)
     for (uint32_t i = 0; i < epoch->policies->policies; i++) {
         struct tr_control_policy row = {.name = tr_policy_name(epoch->policies, (uint16_t)i),
                                         .type = tr_policy_type_name(epoch->policies, (uint16_t)i),
-                                        .walk_ns = -1};
+                                        .walk_ns = tr_daemon_walk_cost(daemon, i)};
 
         for (uint32_t lcore = 0; lcore < daemon->sizes.lcores; lcore++) {
             const struct tr_policy_counters *c = &epoch->counters[lcore][i];
@@ -356,6 +356,7 @@ void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *
                                             .backends = show_backends,
                                             .ports = tr_daemon_show_ports,
                                             .connections = tr_daemon_show_connections,
+                                            .policies_measure = tr_daemon_costs_measure,
                                             .sources = show_sources,
                                             .study_rings = study_rings,
                                             .why = tr_daemon_why,

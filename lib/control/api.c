@@ -75,6 +75,7 @@ static unsigned show_audit(struct tr_control *control, const struct tr_call *cal
 static unsigned show_policies(struct tr_control *control, const struct tr_call *call, const char *argument,
                               json_t **answer)
 {
+    control->daemon->policies_measure(control->daemon->context);
     return under_name(answer, "policies", tr_control_policies_json(control));
 }
 

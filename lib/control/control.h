@@ -148,6 +148,8 @@ struct tr_control_daemon {
     int (*audit)(void *context, struct tr_audit *audit);
 
     void (*policies)(void *context, tr_control_policy_fn each, void *to);
+    // Measure what policies cost the walk, where that is not known or some time ago; takes up to a tenth of a second.
+    void (*policies_measure)(void *context);
     void (*backends)(void *context, tr_control_backend_fn each, void *to);
     void (*ports)(void *context, tr_control_port_fn each, void *to);
     int (*connections)(void *context, tr_control_connection_fn each, void *to);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flask services under real auto-instrumentation: headers stripped between two of them, and one whose SDK is set up after
-its imports. `tailctl services` names both, and not their healthy twins."""
+its imports. `tailctl services` names both, and not their healthy twins; `tailctl policies` says what each policy cost."""
 import os
 import subprocess
 import urllib.request
@@ -74,6 +74,12 @@ def services_are_named():
         assert all(row["traces_without_root"] == row["parent_missing_spans"] == 0 for row in rows.values()), rows
         assert [s["name"] for s in rows["late"]["scopes"]] == ["late.work"], rows["late"]
         assert any(s["library"] and "server" in s["kinds"] for s in rows["healthy"]["scopes"]), rows["healthy"]
+
+        for policy in d.tailctl("policies")["policies"]:
+            assert policy["spans_seen"] == sum(row["spans"] for row in rows.values()), policy
+            assert policy["decide_ns_per_trace"] >= 0 and policy["walk_ns_per_span"] >= 0, policy
+            if policy["traces_kept"]:
+                assert d.tailctl("traces", "why", policy["example_trace_id"])["fate"].startswith("kept"), policy
 
         text = subprocess.run([TAILCTL, "-s", f"{d.folder}/control.sock", "services"], capture_output=True, text=True,
                               timeout=30).stdout

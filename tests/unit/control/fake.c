@@ -99,6 +99,10 @@ static void on_policies(void *context, tr_control_policy_fn each, void *to)
     each(to, &slow);
 }
 
+static void on_policies_measure(void *context)
+{
+}
+
 static void on_backends(void *context, tr_control_backend_fn each, void *to)
 {
     struct tr_backend_status status;
@@ -281,6 +285,7 @@ void fake_init(struct fake *fake, const char *text, const char *config_path)
         .counters = on_counters,
         .audit = on_audit,
         .policies = on_policies,
+        .policies_measure = on_policies_measure,
         .backends = on_backends,
         .ports = on_ports,
         .connections = on_connections,
