@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What OTTL conditions cost the walk: ns and instructions a span, over the corpus that tailgen sends, beyond the walk
-// without policies. `conditions [--seconds N]`; a row for each of ten typical conditions, and one for all of them.
+// What policies cost the walk: ns and instructions a span, over the corpus that tailgen sends, beyond the walk without
+// policies. `conditions [--seconds N]`: a row for each of ten typical OTTL conditions, and one for all of them.
+// `conditions [--seconds N] FILE...`: one for the quickstart's three policies, and one for the tail_sampling block in each
+// FILE (compare.d/thirty.yaml), with how many times as long the walk takes as under the three.
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -31,6 +33,29 @@ struct measured {
 };
 
 static struct tr_walk_notes notes;
+
+static const char quickstart[] =
+    "policies:\n"
+    "  - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}\n"
+    "  - {name: slow, type: latency, latency: {threshold_ms: 1000}}\n"
+    "  - {name: baseline, type: probabilistic, probabilistic: {sampling_percentage: 10}}\n";
+
+// Of a tail_sampling block; NULL `file`: of the quickstart's.
+static struct tr_policy_set *set_read(const char *file)
+{
+    struct tr_options_doc *doc;
+    struct tr_error error = {""};
+    struct tr_policy_set *set;
+    int rc = file ? tr_options_parse_file(&tr_tail_sampling_option_table, file, &doc, &error)
+                  : tr_options_parse(&tr_tail_sampling_option_table, quickstart, strlen(quickstart), &doc, &error);
+
+    if (rc < 0 || tr_policy_set_compile(tr_options_struct(doc), NULL, 1, 1, &set, &error) < 0) {
+        fprintf(stderr, "%s: %s\n", file ? file : "quickstart", error.text);
+        exit(1);
+    }
+    tr_options_free(doc);
+    return set;
+}
 
 static struct tr_policy_set *set_make(const char *const *conditions, size_t count)
 {
@@ -110,9 +135,9 @@ static int counter_open(void)
     return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
 }
 
-static struct measured measure(const struct corpus *corpus, const char *const *conditions, size_t count, double seconds)
+// Takes over the set.
+static struct measured measure(const struct corpus *corpus, struct tr_policy_set *set, double seconds)
 {
-    struct tr_policy_set *set = set_make(conditions, count);
     struct measured best = {.ns = 1e9};
     uint64_t until = clock_ns() + (uint64_t)(seconds * 1e9), begin, hits = 0, spans, instructions = 0;
     int counter = counter_open();
@@ -145,26 +170,51 @@ static void row(const char *name, const struct measured *one, const struct measu
     printf(" %7.1f%%  %s\n", 100 * one->share, name);
 }
 
+static void conditions_measure(const struct corpus *corpus, const struct measured *none, double seconds)
+{
+    struct measured one;
+
+    for (size_t i = 0; i < TR_NELEMS(typical); i++) {
+        one = measure(corpus, set_make(&typical[i], 1), seconds);
+        row(typical[i], &one, none);
+    }
+    one = measure(corpus, set_make(typical, TR_NELEMS(typical)), seconds);
+    row("all of them", &one, none);
+}
+
+static void files_measure(const struct corpus *corpus, const struct measured *none, double seconds, char **files)
+{
+    struct measured three = measure(corpus, set_read(NULL), seconds), one;
+
+    row("the quickstart's three policies", &three, none);
+    for (; *files; files++) {
+        char name[256];
+
+        one = measure(corpus, set_read(*files), seconds);
+        snprintf(name, sizeof(name), "%s: the walk takes %.2f times as long as under the three", *files, one.ns / three.ns);
+        row(name, &one, none);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    double seconds = argc == 3 && strcmp(argv[1], "--seconds") == 0 ? atof(argv[2]) : 1;
+    bool timed = argc >= 3 && strcmp(argv[1], "--seconds") == 0;
+    double seconds = timed ? atof(argv[2]) : 1;
     struct corpus_options made = {.seed = 1, .spans = 20000, .batch = 100, .services = 40, .error_rate = 0.01,
                                   .slow_rate = 0.01};
     struct corpus corpus;
-    struct measured none, one;
+    struct measured none;
 
     if (corpus_make(&corpus, &made) < 0)
         return 1;
     bodies_patch(&corpus);
-    none = measure(&corpus, NULL, 0, seconds);
+    none = measure(&corpus, set_make(NULL, 0), seconds);
     printf("without: %.1f ns, %.0f instructions a span (check and walk)\n", none.ns, none.instructions);
-    printf("%8s %12s %8s  %s\n", "ns more", "instructions", "holds", "condition");
-    for (size_t i = 0; i < TR_NELEMS(typical); i++) {
-        one = measure(&corpus, &typical[i], 1, seconds);
-        row(typical[i], &one, &none);
-    }
-    one = measure(&corpus, typical, TR_NELEMS(typical), seconds);
-    row("all of them", &one, &none);
+    printf("%8s %12s %8s  %s\n", "ns more", "instructions", "holds", "policies");
+    if (argc > (timed ? 3 : 1))
+        files_measure(&corpus, &none, seconds, argv + (timed ? 3 : 1));
+    else
+        conditions_measure(&corpus, &none, seconds);
     corpus_free(&corpus);
     return 0;
 }

@@ -136,17 +136,35 @@ static void attributes_walk(const struct tr_walk_plan *plan, const struct tr_wal
     }
 }
 
+static uint32_t class_of(const struct tr_walk_span *span)
+{
+    uint32_t kind = TR_MIN((uint32_t)span->kind, TR_WALK_KINDS);
+    uint32_t status = TR_MIN((uint32_t)span->status_code, TR_WALK_STATUSES);
+
+    return 1u << kind | 1u << (TR_WALK_STATUS_FIRST + status) |
+           (span->root ? TR_WALK_CLASS_ROOT : TR_WALK_CLASS_CHILD) |
+           (span->event ? TR_WALK_CLASS_EVENTS : TR_WALK_CLASS_EVENTLESS);
+}
+
 // Programs begin..end-1.
 static void programs_run(const struct tr_walk_plan *plan, uint32_t begin, uint32_t end, const struct tr_walk_span *span,
                          const struct tr_walk_notes *notes, struct tr_bits *bits)
 {
+    const uint32_t class = span ? class_of(span) : 0;
+
     for (uint32_t n = begin; n < end; n++) {
         const struct tr_walk_program *program = &plan->programs[n];
-        uint64_t present = notes->have[0] & program->watched[0];
-        bool holds;
+        bool holds = false, missing = false;
+        uint64_t present = 0;
 
-        for (uint32_t i = 1; i < plan->slot_words; i++)
-            present |= notes->have[i] & program->watched[i];
+        if (class & ~program->classes)
+            continue;
+        for (uint32_t i = program->words_begin; i < program->words_end && !missing; i++) {
+            present |= notes->have[i] & program->slot_bits[i].watched;
+            missing = ~notes->have[i] & program->slot_bits[i].required;
+        }
+        if (missing)
+            continue;
         if (!present && program->absent != TR_WALK_ABSENT_RUN)
             holds = program->absent == TR_WALK_ABSENT_YES;
         else

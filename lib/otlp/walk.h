@@ -79,6 +79,18 @@ struct tr_walk_notes {
 
 enum tr_walk_absent { TR_WALK_ABSENT_NO, TR_WALK_ABSENT_YES, TR_WALK_ABSENT_RUN };
 
+// Of what class a span is: one bit of each group.
+#define TR_WALK_KINDS           6u         // 0 to 5, and one for all others
+#define TR_WALK_CLASS_KINDS     0x007fu
+#define TR_WALK_STATUS_FIRST    7u
+#define TR_WALK_STATUSES        3u         // UNSET, OK, ERROR, and one for all others
+#define TR_WALK_CLASS_STATUSES  0x0780u
+#define TR_WALK_CLASS_ROOT      0x0800u
+#define TR_WALK_CLASS_CHILD     0x1000u
+#define TR_WALK_CLASS_EVENTS    0x2000u
+#define TR_WALK_CLASS_EVENTLESS 0x4000u
+#define TR_WALK_CLASSES         0x7fffu
+
 struct tr_walk_program {
     // `span` is NULL for those that look at the resource and the scope alone: they run once for all their spans.
     bool (*run)(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *notes,
@@ -87,7 +99,12 @@ struct tr_walk_program {
     const uint16_t *slots; // of its keys, as it numbers them
     uint32_t predicate;
     uint8_t absent; // enum tr_walk_absent: its answer where none of its keys is there, or that it must run
-    uint64_t watched[TR_WALK_SLOT_WORDS];
+    uint8_t words_begin, words_end; // of slot_bits, those that are not empty
+    uint32_t classes;               // of spans for which it can say true, TR_WALK_CLASS_*
+    struct {
+        uint64_t watched;  // one of these is a reason to run, where `absent` is no TR_WALK_ABSENT_RUN
+        uint64_t required; // where one of these is missing it says false
+    } slot_bits[TR_WALK_SLOT_WORDS];
 };
 
 struct tr_walk_key {

@@ -30,6 +30,7 @@ struct tr_ottl_key {
     const char *name; // of `bytes`, with a NUL behind
     uint32_t bytes;
     bool idle; // that it is there is alone no reason to run
+    bool required; // set by tr_ottl_guard(): the condition does not hold where it is absent
 };
 
 // Compile a condition.
@@ -47,6 +48,10 @@ const struct tr_ottl_key *tr_ottl_keys(const struct tr_ottl *program, uint32_t *
 
 // Its answer where none of its keys is there, or TR_OTTL_RUN: other things matter too.
 enum tr_ottl_answer tr_ottl_absent(const struct tr_ottl *program);
+
+// The classes of spans (TR_WALK_CLASS_*) for which it can hold, and which of its keys must be there. To be used only where
+// an error of the condition is no match and nothing else.
+uint32_t tr_ottl_guard(struct tr_ottl *program);
 
 // Does it look at the resource and the scope alone?
 bool tr_ottl_context_only(const struct tr_ottl *program);

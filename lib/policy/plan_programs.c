@@ -26,6 +26,7 @@ static size_t programs_add(struct tr_policy_set_whole *whole, bool context_only,
 
         if (!predicate || !predicate->type->program || predicate->type->program->context_only(predicate) != context_only)
             continue;
+        program->classes = TR_WALK_CLASSES;
         predicate->type->program->make(predicate, program);
         program->predicate = i;
         program->slots = whole->slots + slots;
@@ -94,6 +95,14 @@ static bool watched_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys 
     return true;
 }
 
+static void words_note(struct tr_walk_program *program, uint32_t word)
+{
+    bool first = program->words_begin == program->words_end;
+
+    program->words_begin = (uint8_t)(first ? word : TR_MIN(word, program->words_begin));
+    program->words_end = (uint8_t)(first ? word + 1 : TR_MAX(word + 1, program->words_end));
+}
+
 int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
                             const struct tr_strings *watched, struct tr_error *error)
 {
@@ -114,7 +123,9 @@ int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_ke
             if (!key)
                 return slots_full(error);
             slots[k] = (uint16_t)(key->note - 1);
-            program->watched[slots[k] / 64] |= wanted->idle ? 0 : 1ull << slots[k] % 64;
+            program->slot_bits[slots[k] / 64].watched |= wanted->idle ? 0 : 1ull << slots[k] % 64;
+            words_note(program, slots[k] / 64);
+            program->slot_bits[slots[k] / 64].required |= wanted->required ? 1ull << slots[k] % 64 : 0;
         }
     }
     if (!tr_policy_shape_keys(whole, keys, place))

@@ -10,6 +10,7 @@ struct ottl {
     uint32_t count, spans;
     uint32_t span_keys; // of those of spans
     bool stop;          // an error ends it
+    uint32_t classes;   // of spans for which it can hold
 };
 
 static void clear(struct tr_predicate *predicate)
@@ -106,6 +107,7 @@ static void program_make(const struct tr_predicate *predicate, struct tr_walk_pr
     program->run = ottl->count == 1 && ottl->spans == 1 ? run_one : run;
     program->argument = ottl;
     program->absent = (uint8_t)absent(ottl);
+    program->classes = ottl->classes;
 }
 
 static bool context_only(const struct tr_predicate *predicate)
@@ -182,5 +184,6 @@ int tr_predicate_ottl(struct tr_predicates *predicates, const struct tr_ottl_tex
         tr_predicate_destroy(&made->head);
         return rc;
     }
+    made->classes = count == 1 && !stop ? tr_ottl_guard(made->programs[0]) : TR_WALK_CLASSES;
     return tr_predicates_add(predicates, &made->head);
 }

@@ -48,7 +48,7 @@ static void span_walk(const struct tr_ottl *program, const uint8_t *span, uint32
     static const struct tr_context context; // nothing in the resource and the scope
     struct tr_walk_key keys[TR_OTTL_KEYS_MAX];
     uint16_t slots[TR_OTTL_KEYS_MAX];
-    struct tr_walk_program runs = {.run = run, .argument = program, .slots = slots, .absent = TR_WALK_ABSENT_RUN};
+    struct tr_walk_program runs = {.run = run, .argument = program, .slots = slots, .absent = TR_WALK_ABSENT_RUN, .classes = TR_WALK_CLASSES};
     static const struct tr_walk_test no_tests[1];
     struct tr_walk_plan plan = {
         .words = 1, .looks = true, .tests = no_tests, .programs = &runs, .programs_count = 1, .programs_span = 1,
