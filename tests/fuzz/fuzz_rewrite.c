@@ -3,6 +3,7 @@
 // unknown fields included. Output buffers have exactly the size that the header asks for.
 #include "oracle.h"
 
+#include "otlp/added.h"
 #include "otlp/rewrite.h"
 
 static struct tr_walk_key key[] = {
@@ -114,6 +115,96 @@ static void resource_run(const uint8_t *data, size_t bytes)
     free(demoted);
 }
 
+// --- what is added
+
+static bool is_ours(const Otlp__KeyValue *attribute, bool counting)
+{
+    return oracle_key_is(attribute, "tailrace.policy") || (counting && oracle_key_is(attribute, "tailrace.adjusted_count"));
+}
+
+// Both messages without the attributes of ours, which must be the last ones there, each once. The trace_state, which
+// has rules of its own, is made equal.
+static void added_compare(const uint8_t *data, size_t bytes, const uint8_t *out, size_t out_bytes, bool counting)
+{
+    Otlp__Span *before = otlp__span__unpack(NULL, bytes, data), *after = otlp__span__unpack(NULL, out_bytes, out);
+    size_t kept = 0, ours = 1 + counting, all_before, all_after;
+    Otlp__KeyValue **attributes;
+    ProtobufCBinaryData state;
+    Otlp__Span changed;
+
+    tr_assert(before && after && after->n_attributes >= ours);
+    all_before = before->n_attributes;
+    all_after = after->n_attributes;
+    attributes = calloc(all_before + 1, sizeof(*attributes));
+    for (size_t i = 0; i < all_before; i++)
+        if (!is_ours(before->attributes[i], counting))
+            attributes[kept++] = before->attributes[i];
+    for (size_t i = 0; i < all_after; i++)
+        tr_assert(is_ours(after->attributes[i], counting) == (i + ours >= all_after));
+    if (counting)
+        tr_assert(oracle_value(after->attributes[all_after - 1])->double_value >= 1);
+    changed = *before;
+    changed.attributes = attributes;
+    changed.n_attributes = kept;
+    after->n_attributes -= ours;
+    state = after->trace_state;
+    after->trace_state = changed.trace_state;
+    tr_assert(oracle_same(&changed.base, &after->base));
+    after->trace_state = state;
+    after->n_attributes = all_after;
+    free(attributes);
+    otlp__span__free_unpacked(before, NULL);
+    otlp__span__free_unpacked(after, NULL);
+}
+
+// A threshold that is written is one that the span passes, and no lower than ours nor than what was there.
+static void threshold_check(const uint8_t *data, size_t bytes, const uint8_t *out, size_t out_bytes, uint64_t threshold,
+                            const struct tr_added_counts *counts)
+{
+    Otlp__Span *before = otlp__span__unpack(NULL, bytes, data), *after = otlp__span__unpack(NULL, out_bytes, out);
+    struct tr_ot was, is;
+    enum tr_ot_result result;
+
+    tr_assert(before && after && before->trace_id.len == 16);
+    result = tr_ot_read(before->trace_state.data, (uint32_t)before->trace_state.len, &was);
+    if (counts->malformed) {
+        tr_assert(before->trace_state.len == after->trace_state.len);
+        tr_assert(!after->trace_state.len ||
+                  memcmp(before->trace_state.data, after->trace_state.data, after->trace_state.len) == 0);
+    } else {
+        tr_assert(result != TR_OT_MALFORMED);
+        tr_assert(tr_ot_read(after->trace_state.data, (uint32_t)after->trace_state.len, &is) != TR_OT_MALFORMED);
+        tr_assert(is.has_rv == was.has_rv && is.rv == was.rv);
+        tr_assert(!is.has_th || (is.has_rv ? is.rv : tr_ot_randomness(after->trace_id.data)) >= is.th);
+        tr_assert(!is.has_th || is.th == TR_MAX(threshold, was.th));
+    }
+    otlp__span__free_unpacked(before, NULL);
+    otlp__span__free_unpacked(after, NULL);
+}
+
+static void added_run(const uint8_t *data, size_t bytes, bool valid, enum tr_adjusted adjusted)
+{
+    struct tr_added added = {.adjusted = adjusted,
+                             .threshold = bytes % 3 ? bytes % 5 << 53 : 0,
+                             .independent = adjusted == TR_ADJUSTED_ATTRIBUTE && bytes % 2};
+    struct tr_added_counts counts = {0};
+    uint8_t field[64], *span;
+    size_t out_bytes;
+
+    tr_added_field_add(&added, field, tr_added_string("tailrace.policy", "errors", field));
+    span = malloc(bytes + added.fields_bytes + TR_ADDED_GROWTH);
+    if (bytes)
+        memcpy(span, data, bytes);
+    out_bytes = tr_added_put(&added, span, bytes, &counts);
+    tr_assert(counts.attributes || (out_bytes == bytes && (!bytes || memcmp(span, data, bytes) == 0)));
+    if (valid) {
+        added_compare(data, bytes, span, out_bytes, adjusted == TR_ADJUSTED_ATTRIBUTE);
+        if (adjusted == TR_ADJUSTED_TRACESTATE)
+            threshold_check(data, bytes, span, out_bytes, added.threshold, &counts);
+    }
+    free(span);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct tr_bits bits = {0};
@@ -124,5 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         tr_assert(tr_walk_keys_build(&plan.keys) == 0);
     span_run(data, bytes, result != TR_WALK_MALFORMED);
     resource_run(data, bytes);
+    for (int adjusted = TR_ADJUSTED_OFF; adjusted <= TR_ADJUSTED_TRACESTATE; adjusted++)
+        added_run(data, bytes, result == TR_WALK_OK, (enum tr_adjusted)adjusted);
     return 0;
 }
