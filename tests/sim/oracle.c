@@ -49,7 +49,8 @@ static bool span_came_out(struct sim_world *world, const uint8_t *span, uint32_t
     }
     if (world->traces[trace].seen[number]++)
         return sim_fail(world, "trace %u span %u came out twice", trace, number);
-    return bytes_hold(world, trace, number, span, bytes);
+    return sim_added_cut(world, &world->traces[trace].added[number], span, &bytes) &&
+           bytes_hold(world, trace, number, span, bytes);
 }
 
 static bool outbox_read(struct sim_world *world, uint32_t i, bool all)
@@ -110,6 +111,9 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
     trace->verdict_lcore = lcore;
     trace->verdict_number = number;
     trace->kept = kept;
+    trace->verdict_epoch = record->epoch;
+    trace->verdict_policy = record->policy;
+    trace->verdict_spans = record->spans;
     if (record->epoch < 1 || record->epoch > world->epoch || record->verdict == TR_VERDICT_EVICTED)
         return sim_fail(world, "trace %u: epoch %u, verdict %u", index, record->epoch, record->verdict);
 
@@ -293,6 +297,8 @@ static bool trace_holds(struct sim_world *world, uint32_t index)
                sim_fail(world, "trace %u was accepted and never decided", index);
     if (trace->verdicts > 1)
         return true;
+    if (!sim_added_holds(world, index))
+        return false;
     if (!trace->kept && seen)
         return sim_fail(world, "trace %u was dropped, and %u of its spans came out", index, seen);
     if (world->verdicts_read[trace->verdict_lcore] - trace->verdict_number > world->options.verdicts_max)

@@ -156,7 +156,7 @@ static void config_write(unsigned config, uint32_t epoch, char *text, size_t roo
     static const char *const fixed[SIM_CONFIGS] = {
         [0] = "policies: [" ERRORS "]",
         [1] =
-            "policies: [{name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}, " ERRORS
+            "adjusted_count: attribute\npolicy_attribute: true\npolicies: [{name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}, " ERRORS
             "]",
         [2] = "policies: [" GOLD ", " ERRORS "]",
         [3] = "policies: [{name: slow, type: latency, latency: {threshold_ms: 1000}}]",

@@ -37,6 +37,13 @@ enum sim_fate {
     SIM_UNKNOWN,  // its connection broke after the request was whole: accepted or not
 };
 
+#define SIM_CONFIG_ADDS  1 // says on kept spans which policy it was, and for how many they stand
+#define SIM_POLICY_BYTES 16
+struct sim_added {
+    char policy[SIM_POLICY_BYTES]; // "": none
+    double count;                  // 0: none
+};
+
 struct sim_trace {
     uint8_t id[16];
     uint32_t spans;
@@ -48,6 +55,9 @@ struct sim_trace {
     uint32_t verdicts;
     uint64_t verdict_lcore, verdict_number; // of the last, in the verdict ring
     bool kept;
+    uint32_t verdict_epoch, verdict_spans;
+    uint16_t verdict_policy;
+    struct sim_added added[SIM_TRACE_SPANS];
 };
 
 enum sim_client_state { SIM_CLOSED, SIM_IDLE, SIM_SENDING };
@@ -205,6 +215,9 @@ void sim_net_reached(void);
 bool sim_outboxes_read(struct sim_world *world, bool all);
 bool sim_verdicts_read(struct sim_world *world);
 bool sim_identities_hold(struct sim_world *world);
+// added.c: take what was added off a span that came out, and see whether it was right.
+bool sim_added_cut(struct sim_world *world, struct sim_added *added, const uint8_t *span, uint32_t *bytes);
+bool sim_added_holds(struct sim_world *world, uint32_t index);
 bool sim_rest_holds(struct sim_world *world);
 
 #endif
