@@ -153,7 +153,7 @@ void tr_stack_input(struct tr_stack *stack, const struct tr_frame *frame, uint64
 // What is due: timers, ACKs, data, ARP and NDP for what we open, closed(). Returns frames sent and events handled.
 size_t tr_stack_poll(struct tr_stack *stack, uint64_t now);
 // More frames wait than were given: what a waiting ACK may have settled is not sent again by the next poll. (Timers are
-// looked at every 20 ms all the same.)
+// looked at every 20 ms all the same.) And few SYN cookies go out until the next poll: tcp_drops_total{reason="syn_flood"}.
 void tr_stack_frames_wait(struct tr_stack *stack);
 // When to poll again though nothing arrives; 0: at once. Frames that found no buffer count as due in a millisecond.
 uint64_t tr_stack_deadline(const struct tr_stack *stack);

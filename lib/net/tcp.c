@@ -96,6 +96,7 @@ int tr_tcp_create(struct tr_stack *stack, struct tr_error *error)
     if (!tcp)
         return -ENOMEM;
     tcp->stack = stack;
+    tcp->cookies_left = UINT32_MAX;
     tcp->conns_max = options->connections_max;
     tcp->halves_max = options->half_open_max;
     tcp->waits_max = options->time_wait_max;
@@ -317,6 +318,7 @@ size_t tr_tcp_poll(struct tr_stack *stack, uint64_t now)
     size_t done = 0;
 
     tcp->frames_left = stack->options.output_frames;
+    tcp->cookies_left = tcp->frames_wait ? TR_TCP_COOKIES_BEHIND : UINT32_MAX;
     tcp->starved = false;
     if (timers_are_due(tcp, now))
         done = timers_poll(tcp, now);

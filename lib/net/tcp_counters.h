@@ -27,6 +27,7 @@
     X(drop_not_listening, COUNTER, "tcp_drops_total", "reason=\"not_listening\"", TR_TCP_DROPS_)             \
     X(drop_refusing, COUNTER, "tcp_drops_total", "reason=\"draining\"", TR_TCP_DROPS_)                       \
     X(drop_table_full, COUNTER, "tcp_drops_total", "reason=\"table_full\"", TR_TCP_DROPS_)                   \
+    X(drop_syn_flood, COUNTER, "tcp_drops_total", "reason=\"syn_flood\"", TR_TCP_DROPS_)                     \
     X(drop_half_open, COUNTER, "tcp_drops_total", "reason=\"handshake\"", TR_TCP_DROPS_)                     \
     X(drop_time_wait, COUNTER, "tcp_drops_total", "reason=\"time_wait\"", TR_TCP_DROPS_)                     \
     X(drop_window, COUNTER, "tcp_drops_total", "reason=\"window\"", TR_TCP_DROPS_)                           \

@@ -242,6 +242,7 @@ struct tr_tcp {
     bool frames_wait; // as tr_stack_frames_wait() said
     uint64_t held_ns; // since when frames wait and timers with them, 0: they don't
     uint32_t frames_left; // of this poll
+    uint32_t cookies_left; // until the next poll
     struct tr_wheel *wheel;
     struct tr_chunks *chunks;
     struct tr_tcp_conns due, delayed, ended, resolving;
@@ -254,6 +255,10 @@ struct tr_tcp {
     uint32_t port_offset; // RFC 6056
     uint64_t rings_bytes; // of the mapping
 };
+
+// While frames wait that we are behind with, so many cookies go out a turn: a SYN is cheap to pass over, an answer costs ten
+// of them, and a receive queue that runs over drops what is for connections that are open.
+#define TR_TCP_COOKIES_BEHIND 32
 
 #define tr_tcp_counted(tcp, counter) tr_count(&(tcp)->stack->tcp_counters.counter, 1)
 

@@ -199,7 +199,12 @@ static void syn_input(struct tr_tcp *tcp, const struct tr_segment *segment, cons
         return;
     }
     half = half_alloc(tcp);
+    if (!half && !tcp->cookies_left) {
+        tr_tcp_counted(tcp, drop_syn_flood);
+        return;
+    }
     if (!half) {
+        tcp->cookies_left--;
         half_fill(tcp, &passing, segment, tuple, hash);
         cookie_send(tcp, &passing);
         return;

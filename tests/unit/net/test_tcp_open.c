@@ -254,6 +254,32 @@ static void a_full_table_answers_with_cookies(void **state)
     wire_close(wire);
 }
 
+// Who is behind with its frames answers few SYNs, and says so; an ACK of those few opens all the same.
+static void a_flood_beyond_what_is_taken_in_is_passed_over(void **state)
+{
+    struct wire *wire = hand_wire();
+    struct tr_stack *stack = wire->ends[1].stack;
+    struct hand hand;
+
+    flood(wire, 40);
+    assert_int_equal(wire_counters(wire, 1)->cookies_sent, 8);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct wire_segment syn = syn_from((uint16_t)(20000 + i), 7 * i);
+
+        if (i % 50 == 0) {
+            tr_stack_frames_wait(stack);
+            tr_stack_poll(stack, wire->now);
+        }
+        wire_inject(wire, 0, &syn);
+    }
+    assert_int_equal(wire_counters(wire, 1)->cookies_sent, 8 + 2 * 32);
+    assert_int_equal(wire_counters(wire, 1)->drop_syn_flood, 2 * 18);
+    tr_stack_poll(stack, wire->now);
+    hand_open(&hand, wire, &all_options);
+    assert_int_equal(wire_counters(wire, 1)->cookies_accepted, 1);
+    wire_close(wire);
+}
+
 static void a_flood_that_ends_is_worked_off_in_bounded_turns(void **state)
 {
     struct tr_stack_options none = wire_options(0, false), one = wire_options(1, false);
@@ -453,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_user_may_abort_and_refuse),
         cmocka_unit_test(both_may_open_at_once),
         cmocka_unit_test(a_full_table_answers_with_cookies),
+        cmocka_unit_test(a_flood_beyond_what_is_taken_in_is_passed_over),
         cmocka_unit_test(a_flood_that_ends_is_worked_off_in_bounded_turns),
         cmocka_unit_test(a_forged_cookie_is_reset),
         cmocka_unit_test(a_full_house_turns_syns_away_until_one_leaves),
