@@ -32,11 +32,15 @@ static uint32_t texts_make(const struct tr_ottl_condition_options *o, const char
 static int predicates_make(struct tr_policy *policy, const struct tr_policy_place *place,
                            const struct tr_ottl_text *texts, uint32_t count, bool propagate, struct tr_error *error)
 {
+    // A negation of an error is one too, and keeps nothing.
+    enum tr_ottl_errors errors = !propagate                         ? TR_OTTL_ERRORS_IGNORE
+                                 : place->place == TR_POLICY_IN_NOT ? TR_OTTL_ERRORS_HOLD
+                                                                    : TR_OTTL_ERRORS_STOP;
     uint32_t each = propagate ? count : 1;
     int rc = 0;
 
     for (uint32_t i = 0; rc == 0 && i < count; i += each) {
-        int number = tr_predicate_ottl(place->predicates, texts + i, each, propagate, error);
+        int number = tr_predicate_ottl(place->predicates, texts + i, each, errors, error);
 
         rc = number == -EINVAL ? number : tr_policy_any_add(policy, place, number, error);
     }

@@ -10,6 +10,7 @@ struct ottl {
     uint32_t count, spans;
     uint32_t span_keys; // of those of spans
     bool stop;          // an error ends it
+    bool errs;          // and sets it
     uint32_t classes;   // of spans for which it can hold
 };
 
@@ -20,6 +21,11 @@ static void clear(struct tr_predicate *predicate)
     for (uint32_t i = 0; i < ottl->count; i++)
         tr_ottl_free(ottl->programs[i]);
     free(ottl->programs);
+}
+
+static bool is_set(const struct ottl *ottl, enum tr_ottl_answer answer)
+{
+    return answer == TR_OTTL_YES || (answer == TR_OTTL_ERROR && ottl->errs);
 }
 
 // Conditions begin..end-1, whose slots begin at `slots`. Returns TR_OTTL_YES, _NO, or _ERROR: no more is to be asked.
@@ -70,8 +76,8 @@ static bool run(const void *predicate, const struct tr_walk_span *span, const st
     enum tr_ottl_answer answer = programs_run(ottl, 0, ottl->spans, span, notes, slots, NULL, 0);
 
     if (answer != TR_OTTL_NO || ottl->spans == ottl->count || !span->event)
-        return answer == TR_OTTL_YES;
-    return events_run(ottl, span, notes, slots + ottl->span_keys) == TR_OTTL_YES;
+        return is_set(ottl, answer);
+    return is_set(ottl, events_run(ottl, span, notes, slots + ottl->span_keys));
 }
 
 // One condition of spans, as most predicates are.
@@ -80,7 +86,7 @@ static bool run_one(const void *predicate, const struct tr_walk_span *span, cons
 {
     const struct ottl *ottl = predicate;
 
-    return tr_ottl_run(ottl->programs[0], span, notes, slots, NULL, 0) == TR_OTTL_YES;
+    return is_set(ottl, tr_ottl_run(ottl->programs[0], span, notes, slots, NULL, 0));
 }
 
 // Its answer where no key is there.
@@ -94,8 +100,9 @@ static enum tr_walk_absent absent(const struct ottl *ottl)
             return TR_WALK_ABSENT_RUN;
         if (answer == TR_OTTL_YES)
             return TR_WALK_ABSENT_YES;
+        // Nor an error of one of them: it is not known whether there is an event.
         if (answer == TR_OTTL_ERROR && ottl->stop)
-            return TR_WALK_ABSENT_NO;
+            return !ottl->errs ? TR_WALK_ABSENT_NO : i < ottl->spans ? TR_WALK_ABSENT_YES : TR_WALK_ABSENT_RUN;
     }
     return TR_WALK_ABSENT_NO;
 }
@@ -138,13 +145,15 @@ static const struct tr_ottl_key *key_of(const struct tr_predicate *predicate, ui
 static const struct tr_predicate_program program = {program_make, context_only, key_of};
 static const struct tr_predicate_type type = {.name = "ottl", .clear = clear, .program = &program};
 
-static char *detail_make(const struct tr_ottl_text *texts, uint32_t count, bool stop)
+static char *detail_make(const struct tr_ottl_text *texts, uint32_t count,
+                         enum tr_ottl_errors errors)
 {
+    static const char *const modes[] = {"ignore", "propagate", "propagate, set by an error"};
     struct tr_predicate_text text;
 
     if (!tr_predicate_text_open(&text))
         return NULL;
-    fputs(stop ? "propagate" : "ignore", text.file);
+    fputs(modes[errors], text.file);
     for (uint32_t i = 0; i < count; i++) {
         fputs(texts[i].context == TR_OTTL_SPAN ? " span " : " event ", text.file);
         tr_predicate_text_quote(&text, texts[i].text);
@@ -152,10 +161,10 @@ static char *detail_make(const struct tr_ottl_text *texts, uint32_t count, bool 
     return tr_predicate_text_close(&text);
 }
 
-int tr_predicate_ottl(struct tr_predicates *predicates, const struct tr_ottl_text *texts, uint32_t count, bool stop,
-                      struct tr_error *error)
+int tr_predicate_ottl(struct tr_predicates *predicates, const struct tr_ottl_text *texts, uint32_t count,
+                      enum tr_ottl_errors errors, struct tr_error *error)
 {
-    char *detail = detail_make(texts, count, stop);
+    char *detail = detail_make(texts, count, errors);
     struct ottl *made = detail ? tr_predicate_create(&type, sizeof(*made), NULL, 0, detail) : NULL;
     uint32_t keys;
     int rc = 0;
@@ -163,7 +172,8 @@ int tr_predicate_ottl(struct tr_predicates *predicates, const struct tr_ottl_tex
     free(detail);
     if (!made)
         return -ENOMEM;
-    made->stop = stop;
+    made->stop = errors != TR_OTTL_ERRORS_IGNORE;
+    made->errs = errors == TR_OTTL_ERRORS_HOLD;
     made->programs = calloc(count, sizeof(*made->programs));
     if (!made->programs)
         rc = -ENOMEM;
@@ -184,6 +194,6 @@ int tr_predicate_ottl(struct tr_predicates *predicates, const struct tr_ottl_tex
         tr_predicate_destroy(&made->head);
         return rc;
     }
-    made->classes = count == 1 && !stop ? tr_ottl_guard(made->programs[0]) : TR_WALK_CLASSES;
+    made->classes = count == 1 && !made->stop ? tr_ottl_guard(made->programs[0]) : TR_WALK_CLASSES;
     return tr_predicates_add(predicates, &made->head);
 }

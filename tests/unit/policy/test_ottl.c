@@ -162,14 +162,12 @@ static void what_looks_at_the_resource_and_scope_alone_runs_once_for_all_spans(v
     assert_false(context_only("IsRootSpan()"));
 }
 
-static int policy_compile(const char *options)
+static int policies_compile(const char *text)
 {
     struct tr_options_doc *doc;
-    char text[2048];
     int rc;
 
     memset(&error, 0, sizeof(error));
-    snprintf(text, sizeof(text), "policies:\n- {name: p, type: ottl_condition, ottl_condition: {%s}}\n", options);
     rc = tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &doc, &error);
     assert_int_equal(rc, 0);
     tr_policy_set_free(set);
@@ -177,6 +175,14 @@ static int policy_compile(const char *options)
     rc = tr_policy_set_compile(tr_options_struct(doc), NULL, 1, 1, &set, &error);
     tr_options_free(doc);
     return rc;
+}
+
+static int policy_compile(const char *options)
+{
+    char text[2048];
+
+    snprintf(text, sizeof(text), "policies:\n- {name: p, type: ottl_condition, ottl_condition: {%s}}\n", options);
+    return policies_compile(text);
 }
 
 static void errors_name_the_path(void **state)
@@ -242,6 +248,31 @@ static void an_error_is_no_match_and_ends_the_list_under_propagate_only(void **s
     }
 }
 
+static void an_error_under_propagate_is_none_of_what_a_negation_keeps(void **state)
+{
+    static const char *const modes[] = {"ignore", "propagate"};
+    static const char *const conditions[] = {"span: ['1 / dropped_links_count == 1']", // an error
+                                             "span: ['name == \"put\"']",              // no
+                                             "span: ['name == \"get\"']",              // yes
+                                             "span: ['HasPrefix(attributes[\"a\"], \"x\")', 'name == \"put\"']",
+                                             "spanevent: ['Int(name) / 0 == 1']"}; // there is no event
+    static const bool kept[2][TR_NELEMS(conditions)] = {{true, true, false, true, true}, {false, true, false, false, true}};
+
+    build_span_ids(&b);
+    build_string(&b, 5, "get");
+    for (size_t mode = 0; mode < TR_NELEMS(modes); mode++)
+        for (size_t i = 0; i < TR_NELEMS(conditions); i++) {
+            char policies[512];
+
+            snprintf(policies, sizeof(policies),
+                     "policies:\n- {name: p, type: not, not: {not_sub_policy: {type: ottl_condition, ottl_condition: "
+                     "{error_mode: %s, %s}}}}\n",
+                     modes[mode], conditions[i]);
+            assert_int_equal(policies_compile(policies), 0);
+            assert_int_equal(!holds(), kept[mode][i]);
+        }
+}
+
 static void events_are_asked_one_by_one_behind_the_span(void **state)
 {
     build_span_ids(&b);
@@ -285,6 +316,7 @@ int main(void)
         TEST(errors_name_the_path),
         TEST(one_condition_that_holds_is_enough),
         TEST(an_error_is_no_match_and_ends_the_list_under_propagate_only),
+        TEST(an_error_under_propagate_is_none_of_what_a_negation_keeps),
         TEST(events_are_asked_one_by_one_behind_the_span),
         TEST(equal_conditions_are_one_predicate),
     };
