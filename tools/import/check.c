@@ -4,12 +4,15 @@
 #include "config.h"
 #include "import.h"
 #include "policy/policy.h"
+#include "red/red.h"
 
 // As `tailraced --check`, but for what the machine has room for.
 static int text_check(const char *text, size_t bytes, struct tr_error *error)
 {
     struct tr_options_doc *doc;
+    struct tr_tail_sampling_options sampling;
     struct tr_policy_set *policies = NULL;
+    struct tr_red_set *red = NULL;
     struct tr_attr_set *attributes = NULL;
     const struct tr_config *config;
     int rc = tr_options_parse(&tr_config_table, text, bytes, &doc, error);
@@ -17,10 +20,16 @@ static int text_check(const char *text, size_t bytes, struct tr_error *error)
     if (rc < 0)
         return rc;
     config = tr_options_struct(doc);
-    rc = tr_policy_set_compile(&config->tail_sampling, NULL, 1, 1, &policies, error);
+    if (config->span_metrics)
+        rc = tr_red_set_create(&red, config->span_metrics, 0, "00000000-0000-0000-0000-000000000000", 0, error);
+    sampling = config->tail_sampling;
+    sampling.watched = red ? &red->watch : NULL;
+    if (rc == 0)
+        rc = tr_policy_set_compile(&sampling, NULL, 1, 1, &policies, error);
     if (rc == 0)
         rc = tr_attr_set_compile(&config->attributes, &attributes, error);
     tr_policy_set_free(policies);
+    tr_red_set_release(red);
     if (attributes)
         tr_attr_set_free(attributes);
     tr_options_free(doc);

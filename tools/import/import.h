@@ -89,6 +89,9 @@ void import_processors(struct import *import);
 void import_exporters(struct import *import);
 void import_service(struct import *import);
 
+// The connector span_metrics, word for word (connectors.c).
+void import_span_metrics(struct import *import, const struct tr_yaml_node *connector);
+
 // Take out what the daemon's check refuses. Returns 0, -EINVAL: it refuses what can't be taken out.
 int import_check(struct import *import, struct tr_error *error);
 

@@ -137,14 +137,20 @@ static void path_take(struct import *import, const struct path *path, bool proce
             // What leaves in the middle is the end of a path of its own.
             if (!is_connector(import, id->text) && i + 1 == path->hops)
                 id_add(&import->exporters, id, IMPORT_TRACES);
-            else if (!is_connector(import, id->text))
-                continue;
-            else if (import_is_type(id->text, "spanmetrics"))
-                import_note(import, id, "the connector %s: RED metrics come from the option that docs/configuration.md "
-                            "names, if this version has one; else keep them where they are made", id->text);
-            else if (!import_is_type(id->text, "forward"))
-                import_note(import, id, "the connector %s has no counterpart here", id->text);
         }
+    }
+}
+
+// Of each pipeline of traces, whatever it decides.
+static void connectors_take(struct import *import, const struct tr_yaml_node *pipeline)
+{
+    for (const struct tr_yaml_node *id = ids_of(pipeline, "exporters"); id; id = id->next) {
+        if (!is_connector(import, id->text) || import_is_type(id->text, "forward"))
+            continue;
+        if (import_is_type(id->text, "spanmetrics"))
+            import_span_metrics(import, import_at(import->root, "connectors", id->text, NULL));
+        else
+            import_note(import, id, "the connector %s has no counterpart here", id->text);
     }
 }
 
@@ -172,7 +178,8 @@ static void other_signals(struct import *import)
         if (!signal || signal == IMPORT_TRACES)
             continue;
         for (const struct tr_yaml_node *id = ids_of(pipeline, "receivers"); id; id = id->next) {
-            otlp |= import_is_type(id->text, "otlp");
+            otlp |= import_is_type(id->text, "otlp") ||
+                    (import_is_type(id->text, "spanmetrics") && is_connector(import, id->text));
             if (!is_connector(import, id->text))
                 id_add(&import->receivers, id, signal);
         }
@@ -215,6 +222,9 @@ int import_pipelines(struct import *import, struct tr_error *error)
                         main->pipelines[main->hops - 1]->key, main->pipelines[main->hops - 1]->key);
         path_take(import, path, false);
     }
+    for (const struct tr_yaml_node *pipeline = pipelines_of(import); pipeline; pipeline = pipeline->next)
+        if (signal_of(pipeline->key) == IMPORT_TRACES)
+            connectors_take(import, pipeline);
     other_signals(import);
     return 0;
 }
