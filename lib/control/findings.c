@@ -15,7 +15,8 @@
 
 #include "control/study_internal.h"
 
-#define LEAST      5u   // spans or traces, before anything is said
+#define LEAST        5u  // spans or traces, before anything is said
+#define FINDINGS_MAX 256 // where everything is broken, more says nothing
 #define EVIDENCE   15.0 // log likelihood ratio, of lying in calls for a reason against by chance
 #define VANISHED   20.0 // spans that were to be expected of a scope since its last
 #define SILENCE_NS (60 * TR_S)
@@ -56,7 +57,15 @@ struct look {
     uint64_t now;
     tr_finding_fn each;
     void *to;
+    uint32_t *count; // of findings told
 };
+
+static void tell(const struct look *look, const struct tr_finding *finding)
+{
+    if (*look->count < FINDINGS_MAX)
+        look->each(look->to, finding);
+    ++*look->count;
+}
 
 #define SERVICE(look, row) TR_STUDY_ROW(service, &(look)->tables->services, row)
 #define CONTACT(look, row) TR_STUDY_ROW(contact, &(look)->tables->contacts, row)
@@ -100,7 +109,7 @@ static void lost_spans(const struct look *look, uint32_t row)
              "%llu spans of %s (of %llu) have a parent in their own process that never came: it loses spans before "
              "they get here (a full export queue, a process that ended without a flush, a span that was never ended).",
              (unsigned long long)lost, name_of(look, row), (unsigned long long)tr_study_counted(&service->spans));
-    look->each(look->to, &finding);
+    tell(look, &finding);
 }
 
 static void missing_parent(const struct look *look, const struct tr_study_pair *pair)
@@ -123,7 +132,7 @@ static void missing_parent(const struct look *look, const struct tr_study_pair *
                  "passes the context on and sends its spans elsewhere, or not at all (its own sampling, its exporter).",
                  (unsigned long long)missing, name_of(look, pair->called));
     }
-    look->each(look->to, &finding);
+    tell(look, &finding);
 }
 
 // Of the traces that a service begins, so many lie in calls of this end, where chance alone would put so many.
@@ -169,6 +178,26 @@ static const char *place_of(enum tr_contact kind)
     return places[kind];
 }
 
+// Is one service alone called by this name, and could its traces be the calls that nothing continues? A name that many
+// answer to (an ingress), and one that means another place on each machine, says nothing of who was called.
+static bool place_tells(const struct look *look, const struct tr_study_end *called)
+{
+    const struct tr_study_contact *contact = CONTACT(look, called->contact);
+    static const char *const everywhere[] = {"127.", "localhost", "[::1]", "0.0.0.0"};
+    uint64_t open = 0, others = 0;
+
+    for (size_t i = 0; i < TR_NELEMS(everywhere); i++)
+        if (strncmp(contact->name, everywhere[i], strlen(everywhere[i])) == 0)
+            return false;
+    for (uint32_t row = contact->first_end; row; row = END(look, row)->next) {
+        const struct tr_study_end *end = END(look, row);
+
+        open += end->called ? 0 : tr_study_counted(&end->open);
+        others += end->called && end != called ? tr_study_counted(&end->spans) : 0;
+    }
+    return others * 20 < tr_study_counted(&called->spans) && open <= 2 * tr_study_counted(&called->open);
+}
+
 // Calls of `caller` that nothing continues, entries of `called` that begin traces: at one place.
 static void lost_at_place(const struct look *look, uint32_t caller_row, const struct tr_study_end *caller,
                           const struct tr_study_end *called)
@@ -182,9 +211,11 @@ static void lost_at_place(const struct look *look, uint32_t caller_row, const st
     bool in_time;
 
     // A call or two without a span below are ones that failed to connect.
-    if (open < least(look) || roots < least(look) || open * 4 < calls)
+    if (open < least(look) || roots < least(look) || open * 4 < calls || caller->service == called->service)
         return;
     in_time = link_find(look, caller_row, called->service, &share) != NULL;
+    if (!in_time && !place_tells(look, called))
+        return;
     finding_init(look, &finding, TR_FINDING_LOST_CONTEXT, in_time ? TR_SURE_CERTAIN : TR_SURE_LIKELY, called->service,
                  TR_MIN(open, roots), called->example_id);
     snprintf(finding.caller, sizeof(finding.caller), "%s", name_of(look, caller->service));
@@ -199,7 +230,7 @@ static void lost_at_place(const struct look *look, uint32_t caller_row, const st
              (unsigned long long)open, (unsigned long long)calls, name_of(look, caller->service),
              place_of((enum tr_contact)contact->kind), contact->name, (unsigned long long)roots,
              (unsigned long long)entries, name_of(look, called->service), timely);
-    look->each(look->to, &finding);
+    tell(look, &finding);
 }
 
 static bool met_at_place(const struct look *look, const struct tr_study_end *caller, uint32_t service)
@@ -252,7 +283,7 @@ static void no_entries(const struct look *look, const struct tr_study_end *calle
              name_of(look, caller->service), contact->name, scopes,
              library ? "its server instrumentation is missing, or was set up after the server's modules were imported"
                      : "no library of it is instrumented; its SDK was probably set up after its imports");
-    look->each(look->to, &finding);
+    tell(look, &finding);
 }
 
 // Traces of a service that lie in calls, though nothing at the place called says that it is there.
@@ -280,7 +311,7 @@ static void found_by_time(const struct look *look, const struct tr_study_link *l
              "continues, more than chance allows: probably the trace context is lost on the way.",
              100 * TR_MIN(share * tr_study_weight(look->study), 1.0), name_of(look, link->service),
              name_of(look, caller->service), CONTACT(look, caller->contact)->name);
-    look->each(look->to, &finding);
+    tell(look, &finding);
 }
 
 // Is the host called by a service's name: "cart", "cart:8080", "cart.shop.svc.cluster.local"?
@@ -351,12 +382,14 @@ static void vanished(const struct look *look, const struct tr_study_scope *scope
              scope->name, name_of(look, scope->service), seconds,
              (unsigned long long)(service->notes - scope->service_notes_last), expected,
              (unsigned long long)(scope->gap_ns / TR_S));
-    look->each(look->to, &finding);
+    tell(look, &finding);
 }
 
 void tr_study_findings(const struct tr_study *study, uint64_t now, tr_finding_fn each, void *to)
 {
-    const struct look look = {.study = study, .tables = &study->tables, .now = now, .each = each, .to = to};
+    uint32_t count = 0;
+    const struct look look = {
+        .study = study, .tables = &study->tables, .now = now, .each = each, .to = to, .count = &count};
 
     at_places(&look);
     for (uint32_t i = 1; i < study->tables.links.count; i++)

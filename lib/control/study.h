@@ -183,6 +183,7 @@ struct tr_finding {
 };
 extern const char *const tr_finding_names[TR_FINDINGS];
 
+// At most 256 of them.
 typedef void (*tr_finding_fn)(void *to, const struct tr_finding *finding);
 void tr_study_findings(const struct tr_study *study, uint64_t now, tr_finding_fn each, void *to);
 

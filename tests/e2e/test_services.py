@@ -5,7 +5,7 @@ import os
 import subprocess
 import urllib.request
 
-from harness import DIES_WITH_US, TAILCTL, Daemon, run_story, skip, wait_for
+from harness import DIES_WITH_US, TAILCTL, Daemon, run_story, skip, tailgen, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VISITS = 40
@@ -88,4 +88,22 @@ def services_are_named():
         assert max(map(len, text.splitlines())) <= 120, text
 
 
-run_story(services_are_named)
+def under_load_a_part_is_studied_and_nothing_is_made_up():
+    with Daemon(lcores=2, wait="1s", extra="services: {wait: 1s, window: 1h, study_rate: 1000}") as d:
+        sent = tailgen("--to", f"127.0.0.1:{d.port}", "--rate", 20000, "--duration", "8s", "--seed", 7)
+        audit = d.settle()
+        assert audit["accepted_spans"] == sent["spans_sent"]
+        answer = wait_for(lambda: (a := d.tailctl("services"))["study"]["open_spans"] == 0 and a, "the study to end")
+        assert answer["study"]["one_in"] >= 8, answer["study"]
+        assert answer["findings"] == [], answer["findings"][:3]
+        rows = answer["services"]
+        assert sum(row["spans"] for row in rows) == audit["accepted_spans"]
+        assert sum(row["kept_spans"] for row in rows) == audit["kept_spans"]
+        assert all(row["traces_without_root"] == row["parent_missing_spans"] == 0 for row in rows), rows
+        # All but the blind second and what was lost while the share was sought.
+        begun = sum(row["traces_begun"] for row in rows)
+        traces = d.counter("traces_total")
+        assert 0.4 * traces < begun < 1.1 * traces, (begun, traces, answer["study"])
+
+
+run_story(services_are_named, under_load_a_part_is_studied_and_nothing_is_made_up)

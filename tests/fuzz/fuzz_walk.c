@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "otlp/walk.h"
+#include "trace/study.h"
 
 // What the watched values were, in their order.
 static uint64_t digest;
@@ -137,6 +138,20 @@ static void refusal_explain(const Otlp__Span *span, size_t bytes)
     free(packed);
 }
 
+// The study's note of a span that was accepted: the ids are the same, and no name is longer than its place.
+static void note_look(const Otlp__Span *span, const uint8_t *data, size_t bytes, const struct tr_walk_span *walked)
+{
+    static const struct tr_context context;
+    struct tr_study_note note;
+
+    tr_study_note_make(&note, &context, data, data, (uint32_t)bytes, walked);
+    tr_assert(memcmp(&note.span_id, span->span_id.data, 8) == 0);
+    tr_assert(span->parent_span_id.len != 8 || memcmp(&note.parent_id, span->parent_span_id.data, 8) == 0);
+    tr_assert(!(note.flags & TR_STUDY_ROOT) == !walked->root);
+    tr_assert(note.contact_bytes <= TR_STUDY_NAME_BYTES && note.contact_kind <= TR_CONTACT_DATABASE);
+    tr_assert(note.kind >= TR_SPAN_KIND_SERVER || note.contact_kind == TR_CONTACT_NONE);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     Otlp__Span *span = otlp__span__unpack(NULL, bytes, data);
@@ -150,9 +165,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     result = tr_walk_span(&plan, 0, data, (uint32_t)bytes, NULL, &walked, &bits);
     if (!span)
         tr_assert(result == TR_WALK_MALFORMED);
-    else if (result == TR_WALK_OK)
+    else if (result == TR_WALK_OK) {
         compare(span, &walked, digest, bits.word[0]);
-    else if (result == TR_WALK_MALFORMED)
+        note_look(span, data, bytes, &walked);
+    } else if (result == TR_WALK_MALFORMED)
         refusal_explain(span, bytes);
     else if (result == TR_WALK_TRACE_ID)
         tr_assert(span->trace_id.len != 16 || all_zero(span->trace_id));

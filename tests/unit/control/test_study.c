@@ -196,6 +196,49 @@ static void by_place_alone_it_is_only_likely(void **state)
     tr_study_destroy(bed.study);
 }
 
+// An ingress: many services are called by its name, and get calls from outside, too.
+static void a_place_of_many_names_nobody(void **state)
+{
+    struct bed bed;
+
+    bed_init(&bed, &usual);
+    for (int i = 0; i < 60; i++)
+        PUT(&bed, .trace = ++bed.traces, .id = 9, .service = "other", .kind = TR_SPAN_KIND_SERVER, .place = "back:8080",
+            .end_ms = 6);
+    lose(&bed, "back:8080", TR_SPAN_KIND_SERVER, NULL, 50);
+    assert_int_equal(find(&bed), 0);
+    tr_study_destroy(bed.study);
+}
+
+static void nor_does_one_that_every_machine_has(void **state)
+{
+    struct bed bed;
+
+    bed_init(&bed, &usual);
+    for (int i = 0; i < 60; i++) {
+        call(&bed, "127.0.0.1:8080", 0, 10);
+        PUT(&bed, .trace = ++bed.traces, .id = 9, .service = "back", .kind = TR_SPAN_KIND_SERVER,
+            .place = "127.0.0.1:8080", .start_ms = 50, .end_ms = 60);
+        pass(&bed, 100 * TR_MS + tr_mix64((uint64_t)i) % 100 * TR_MS);
+    }
+    judge(&bed);
+    assert_int_equal(find(&bed), 0);
+    tr_study_destroy(bed.study);
+}
+
+// Calls out of the house, by a name that a service of ours has as well: it begins far fewer traces than that.
+static void nor_do_counts_that_do_not_fit(void **state)
+{
+    struct bed bed;
+
+    bed_init(&bed, &usual);
+    for (int i = 0; i < 200; i++)
+        call(&bed, "back:8080", 0, 10);
+    lose(&bed, "back:8080", TR_SPAN_KIND_SERVER, NULL, 50);
+    assert_int_equal(find(&bed), 0);
+    tr_study_destroy(bed.study);
+}
+
 static void by_time_alone_too(void **state)
 {
     struct bed bed;
@@ -580,6 +623,9 @@ int main(void)
         cmocka_unit_test(a_healthy_pair_is_joined_and_nothing_is_found),
         cmocka_unit_test(stripped_headers_are_found_by_place_and_time),
         cmocka_unit_test(by_place_alone_it_is_only_likely),
+        cmocka_unit_test(a_place_of_many_names_nobody),
+        cmocka_unit_test(nor_does_one_that_every_machine_has),
+        cmocka_unit_test(nor_do_counts_that_do_not_fit),
         cmocka_unit_test(by_time_alone_too),
         cmocka_unit_test(a_second_caller_that_passes_the_context_on_is_not_accused),
         cmocka_unit_test(a_service_without_entry_spans_is_found_by_time),
