@@ -31,6 +31,10 @@ def report(rows):
     by_name = {row["name"]: row for row in rows}
     ratios = {kind: {peer: ratio(by_name.get(peer), by_name.get("tailrace_" + kind)) for peer in PEERS}
               for kind in ("kernel", "memif")}
+    # Under 30 policies: the Collector over tailrace, and each over itself under three.
+    ratios["thirty"] = {"collector_tail": ratio(by_name.get("collector_tail_thirty"), by_name.get("tailrace_kernel_thirty")),
+                        "tailrace_of_three": ratio(by_name.get("tailrace_kernel_thirty"), by_name.get("tailrace_kernel")),
+                        "collector_of_three": ratio(by_name.get("collector_tail_thirty"), by_name.get("collector_tail"))}
     return {"rows": rows, "ratios": ratios}
 
 
@@ -51,6 +55,12 @@ def table(result):
     for peer in PEERS:
         lines.append(f"{peer:28}" + f"{text_of(result['ratios']['kernel'][peer], '.2f'):>10}"
                      f"{text_of(result['ratios']['memif'][peer], '.2f'):>12}")
+    thirty = result["ratios"].get("thirty", {})
+    for name, what in (("collector_tail", "collector_tail over tailrace, 30 policies"),
+                       ("tailrace_of_three", "tailrace, 30 policies over 3"),
+                       ("collector_of_three", "collector_tail, 30 policies over 3")):
+        if thirty.get(name):
+            lines.append(f"{what:44}{thirty[name]:.2f}")
     void = [row for row in result["rows"] if not row["valid"]]
     if void:
         lines += ["", "Void:"] + [f"  {row['name']}: {reason}" for row in void for reason in row["reasons"]]

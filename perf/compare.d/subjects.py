@@ -22,6 +22,13 @@ def fill(template, values):
     return text
 
 
+def policies(name, indent):
+    """The list of policies in NAME.yaml, so far to the right."""
+    with open(os.path.join(HERE, name + ".yaml")) as source:
+        lines = source.read().partition("\npolicies:\n")[2].rstrip("\n").split("\n")
+    return "\n".join(" " * (indent - 2) + line for line in lines)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -80,9 +87,9 @@ class Subject:
 class Collector(Subject):
     """`memory()`: bytes that its heap may grow to; without it Go's defaults, by which the heap doubles."""
 
-    def __init__(self, name, binary, pipeline, memory=None):
+    def __init__(self, name, binary, pipeline, memory=None, policies="three"):
         super().__init__(name)
-        self.binary, self.memory, self.limit = binary, memory, None
+        self.binary, self.memory, self.limit, self.policies = binary, memory, None, policies
         self.pipeline = "{receivers: [otlp], exporters: [nop]}"
         self.sampled = None
         if pipeline == "tail":
@@ -97,7 +104,8 @@ class Collector(Subject):
         path = os.path.join(folder, self.name + ".yaml")
         with open(path, "w") as out:
             out.write(fill("collector.yaml", {"PORT": self.port, "WAIT": DECISION_WAIT_S, "TRACES": COLLECTOR_TRACES,
-                                              "SINK": sink, "PIPELINE": self.pipeline}))
+                                              "SINK": sink, "PIPELINE": self.pipeline,
+                                              "POLICIES": policies(self.policies, 6)}))
         return [self.binary, "--config", path]
 
     def environment(self, sink):
@@ -133,8 +141,9 @@ class Tailrace(Subject):
     streams = 4, 32
     HOST, PEER = "198.18.0.2", "198.18.0.3"
 
-    def __init__(self, name, programs, rings, memif=False, mtu=9000):
+    def __init__(self, name, programs, rings, memif=False, mtu=9000, policies="three"):
         super().__init__(name)
+        self.policies = policies
         self.programs, self.rings, self.memif, self.mtu, self.journal = programs, rings, memif, mtu, TRIAL_JOURNAL
         if memif:
             self.streams = 32, 16
@@ -167,7 +176,7 @@ class Tailrace(Subject):
         with open(path, "w") as out:
             out.write(fill("tailrace.yaml", {"FOLDER": folder, "TELEMETRY": self.telemetry, "CPU": cpu, "RINGS": self.rings,
                                              "JOURNAL": self.journal, "INPUT": listen, "WAIT": DECISION_WAIT_S,
-                                             "SINK": sink}))
+                                             "SINK": sink, "POLICIES": policies(self.policies, 4)}))
         return [self.programs["tailraced"], "-c", path]
 
     def is_ready(self):

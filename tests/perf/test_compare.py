@@ -15,7 +15,7 @@ import peers  # noqa: E402
 from process import Failed, Group, wait_for  # noqa: E402
 from report import combine, report, table  # noqa: E402
 from row import bytes_per_span, journal_bytes  # noqa: E402
-from subjects import Tailrace, fill  # noqa: E402
+from subjects import Tailrace, fill, policies  # noqa: E402
 
 with open(os.path.join(ROOT, "tests/perf/recorded.json")) as recorded_file:
     RECORDED = json.load(recorded_file)
@@ -43,12 +43,12 @@ class Report(unittest.TestCase):
     def test_has_the_fields_that_scripts_rely_on(self):
         answer = json.loads(json.dumps(result()))
         self.assertEqual(set(answer), {"rows", "ratios"})
-        self.assertEqual(set(answer["ratios"]), {"kernel", "memif"})
+        self.assertEqual(set(answer["ratios"]), {"kernel", "memif", "thirty"})
         for row in answer["rows"]:
             self.assertLessEqual({"name", "cpu_s_per_mspan", "spans_per_s", "bytes_per_buffered_span", "valid", "reasons"},
                                  set(row))
             self.assertEqual(row["valid"], not row["reasons"])
-        for kind in answer["ratios"].values():
+        for kind in (answer["ratios"]["kernel"], answer["ratios"]["memif"]):
             self.assertLessEqual({"collector_tail", "rotel"}, set(kind))
 
     def test_a_ratio_is_the_peers_cost_over_ours(self):
@@ -139,7 +139,7 @@ class Parts(unittest.TestCase):
             self.assertEqual(os.listdir(folder), [])
 
     def test_each_name_of_a_config_is_filled_in(self):
-        names = {"PORT": 1, "WAIT": 10, "TRACES": 5, "SINK": 2, "PIPELINE": "p"}
+        names = {"PORT": 1, "WAIT": 10, "TRACES": 5, "SINK": 2, "POLICIES": policies("thirty", 6), "PIPELINE": "p"}
         self.assertNotIn("@", fill("collector.yaml", names).replace("@NAMES@", ""))
 
 
