@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/pb.h"
-#include "otlp/walk.h"
+#include "otlp/value.h"
 
 static const struct tr_source *source_of(const struct tr_daemon *daemon, uint32_t source)
 {
@@ -23,6 +23,21 @@ static void why_source(const struct tr_daemon *daemon, struct tr_why *why, uint3
     why->known_source = true;
     memcpy(why->peer_ip, source->peer_ip, sizeof(why->peer_ip));
     snprintf(why->service, sizeof(why->service), "%.*s", (int)source->service_bytes, source->service);
+}
+
+// A policy of a config that is gone: its name was kept for the late spans of its traces.
+static bool policy_name_find(const struct tr_mesh *mesh, const struct tr_verdict_record *verdict, char *name, size_t room)
+{
+    uint32_t bytes;
+    const uint8_t *p =
+        tr_mesh_policy_field(mesh, mesh->epoch->number, verdict->epoch, verdict->policy, &bytes);
+    struct tr_pb_field field;
+    struct tr_key_value pair;
+
+    if (!p || !tr_pb_field(p, p + bytes, &field) || !tr_key_value_read(field.bytes, (uint32_t)field.value, &pair))
+        return false;
+    snprintf(name, room, "%.*s", (int)pair.value.length, pair.value.bytes);
+    return true;
 }
 
 static void why_verdict(const struct tr_daemon *daemon, struct tr_why *why, const struct tr_verdict_record *verdict)
@@ -47,7 +62,7 @@ static void why_verdict(const struct tr_daemon *daemon, struct tr_why *why, cons
         snprintf(why->policy, sizeof(why->policy), "%s", tr_policy_name(epoch->policies, verdict->policy));
         snprintf(why->policy_type, sizeof(why->policy_type), "%s",
                  tr_policy_type_name(epoch->policies, verdict->policy));
-    } else {
+    } else if (!policy_name_find(daemon->mesh, verdict, why->policy, sizeof(why->policy))) {
         snprintf(why->policy, sizeof(why->policy), "policy %u of config %u", verdict->policy, verdict->epoch);
     }
 }

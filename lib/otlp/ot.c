@@ -86,6 +86,9 @@ static enum tr_ot_result read_at(const uint8_t *text, uint32_t bytes, struct tr_
                                  struct tr_ot *ot)
 {
     *ot = (struct tr_ot){0};
+    *found = (struct tr_trace_state_found){0};
+    if (!bytes)
+        return TR_OT_NONE;
     if (!tr_trace_state_read(text, bytes, "ot", 2, found))
         return TR_OT_MALFORMED;
     if (!found->value)
@@ -159,7 +162,7 @@ static uint8_t *members_put(uint8_t *out, const uint8_t *begin, const uint8_t *p
 
 int tr_ot_write(const uint8_t *text, uint32_t bytes, uint64_t th, uint8_t *out)
 {
-    const uint8_t *end = text + bytes;
+    const uint8_t *end = bytes ? text + bytes : text; // which may be NULL
     struct tr_trace_state_found found;
     struct tr_ot ot;
     uint8_t *p, *value = out + 3;

@@ -110,6 +110,8 @@ def late_spans_carry_their_trace_s_decision():
         wait_for(lambda: of(b"late0003"), "a late span while it is off")
         assert late in [s for _, _, s in sink.spans()]
         d.settle()
+        why = d.tailctl("traces", "why", first.hex())  # its config is gone
+        assert why["policy"] == "errors" and why["probability"] == 1 and why["late_spans"] == 3, why
 
 
 def thresholds_are_written_and_honoured():
