@@ -186,6 +186,7 @@ struct sums {
     uint64_t committed, walked, not_walked, rejected, sent, in_flight;
     uint64_t received, kept, dropped, evicted, held, recounted, epoch_behind;
     uint64_t emits_sent, emits_waiting, emitted, stale, too_large, in_class2, outboxes;
+    uint64_t noted, sources_rejected, sources_kept;
 };
 
 static struct sums sum_up(const struct sim_world *world)
@@ -216,6 +217,11 @@ static struct sums sum_up(const struct sim_world *world)
         s.stale += lcore->counters.emit_stale;
         s.too_large += lcore->counters.emit_too_large;
         s.outboxes += world->read[i] + world->lost[i] + tr_outbox_queued(&lcore->outbox, &world->cursors[i]);
+        s.noted += lcore->study.head + lcore->study.lost;
+        for (uint32_t row = 0; row < lcore->sources.count; row++) {
+            s.sources_rejected += lcore->sources.rows[row].rejected;
+            s.sources_kept += lcore->sources.rows[row].kept;
+        }
         tr_owner_recount(lcore->owner, &spans, &traces);
         s.recounted += spans;
         for (uint32_t to = 0; to < world->options.lcores; to++)
@@ -258,6 +264,9 @@ bool sim_identities_hold(struct sim_world *world)
 
     HOLDS(world, s.committed, s.walked + s.rejected + s.not_walked);
     HOLDS(world, s.walked, s.sent);
+    HOLDS(world, s.walked, s.noted);
+    HOLDS(world, s.rejected, s.sources_rejected);
+    HOLDS(world, s.emitted, s.sources_kept);
     HOLDS(world, s.sent, s.received + s.in_flight);
     HOLDS(world, s.received, s.kept + s.dropped + s.evicted + s.held);
     HOLDS(world, s.held, s.recounted);

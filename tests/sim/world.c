@@ -83,7 +83,8 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                        .outbox_bytes = o->outbox_bytes,
                                        .body_bytes_max = 8192,
                                        .contexts = o->floods ? 64 : (uint32_t)draw_power(world, 6, 10),
-                                       .sources_max = 64};
+                                       .sources_max = 64,
+                                       .study_slots = 16};
     int rc;
 
     options.owner = (struct tr_owner_options){.lcore = i,
@@ -100,6 +101,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
     rc = tr_lcore_create(&world->lcores[i], &options, world->mesh, error);
     if (rc < 0)
         return rc;
+    world->lcores[i]->study.mask = 0; // all traces are studied
     world->mesh->peers[i].wake = woken;
     world->mesh->peers[i].wake_context = &world->sleepers[i];
     tr_outbox_cursor_init(&world->lcores[i]->outbox, &world->cursors[i]);
@@ -173,6 +175,7 @@ static bool lcore_step(struct sim_world *world, uint32_t i)
     struct tr_lcore *lcore = world->lcores[i];
     uint32_t *flag = &world->mesh->peers[i].sleeping;
     uint64_t deadline;
+    bool worked;
 
     switch (sleeper->state) {
     case SIM_FLAGGED: // the second look
@@ -190,7 +193,10 @@ static bool lcore_step(struct sim_world *world, uint32_t i)
     default:
         break;
     }
-    if (tr_lcore_poll(lcore, world->now))
+    worked = tr_lcore_poll(lcore, world->now) > 0;
+    while (tr_study_take(&lcore->study))
+        tr_study_taken(&lcore->study);
+    if (worked)
         return true;
     deadline = tr_lcore_deadline(lcore);
     if (deadline > world->now) {
