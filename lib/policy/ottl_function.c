@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The converters.
-#include "policy/ottl_program.h"
+// The converters; those of times and durations are in ottl_function_time.c.
+#include "policy/ottl_function_time.h"
 
-#define CONVERTER(name_)                                                                                     \
-    static bool name_(struct tr_ottl_run *run, const struct tr_ottl_value *a, unsigned count,                \
-                      struct tr_ottl_value *out)
+#define CONVERTER(name_) static TR_OTTL_CONVERTER(name_)
 
 static bool both_strings(const struct tr_ottl_value *a)
 {
@@ -359,98 +357,6 @@ CONVERTER(index_of)
     return true;
 }
 
-CONVERTER(duration)
-{
-    *out = (struct tr_ottl_value){.type = TR_OTTL_DURATION};
-    return a->type == TR_OTTL_STRING && tr_ottl_duration_read(a->bytes, a->length, &out->integer);
-}
-
-// Whole units and the rest, as Go adds them up.
-static bool duration_in(const struct tr_ottl_value *a, int64_t unit, struct tr_ottl_value *out)
-{
-    *out = (struct tr_ottl_value){.type = TR_OTTL_DOUBLE};
-    if (a->type != TR_OTTL_DURATION)
-        return false;
-    out->number = (double)(a->integer / unit) + (double)(a->integer % unit) / (double)unit;
-    return true;
-}
-
-static bool duration_whole(const struct tr_ottl_value *a, int64_t unit, struct tr_ottl_value *out)
-{
-    *out = tr_ottl_int(a->type == TR_OTTL_DURATION ? a->integer / unit : 0);
-    return a->type == TR_OTTL_DURATION;
-}
-
-CONVERTER(hours)
-{
-    return duration_in(a, 3600000000000, out);
-}
-
-CONVERTER(minutes)
-{
-    return duration_in(a, 60000000000, out);
-}
-
-CONVERTER(seconds)
-{
-    return duration_in(a, 1000000000, out);
-}
-
-CONVERTER(milliseconds)
-{
-    return duration_whole(a, 1000000, out);
-}
-
-CONVERTER(microseconds)
-{
-    return duration_whole(a, 1000, out);
-}
-
-CONVERTER(nanoseconds)
-{
-    return duration_whole(a, 1, out);
-}
-
-static bool unix_in(const struct tr_ottl_value *a, int64_t unit, struct tr_ottl_value *out)
-{
-    tr_int128 whole;
-
-    if (a->type != TR_OTTL_TIME)
-        return false;
-    whole = a->time / unit - (a->time % unit < 0);
-    *out = tr_ottl_int((int64_t)whole);
-    return true;
-}
-
-CONVERTER(unix_nano)
-{
-    return unix_in(a, 1, out);
-}
-
-CONVERTER(unix_micro)
-{
-    return unix_in(a, 1000, out);
-}
-
-CONVERTER(unix_milli)
-{
-    return unix_in(a, 1000000, out);
-}
-
-CONVERTER(unix_seconds)
-{
-    return unix_in(a, 1000000000, out);
-}
-
-CONVERTER(unix_make)
-{
-    *out = (struct tr_ottl_value){.type = TR_OTTL_TIME};
-    if (a[0].type != TR_OTTL_INT || (count > 1 && a[1].type != TR_OTTL_INT))
-        return false;
-    out->time = (tr_int128)a[0].integer * 1000000000 + (count > 1 ? a[1].integer : 0);
-    return true;
-}
-
 // Bytes, or their digits; the compiler lets in nothing else.
 static bool id_make(struct tr_ottl_run *run, const struct tr_ottl_value *a, enum tr_ottl_type type, uint32_t bytes,
                     struct tr_ottl_value *out)
@@ -492,10 +398,10 @@ const struct tr_ottl_function tr_ottl_functions[] = {
     {"ContainsValue", "la", 2, contains_value},
     {"ConvertCase", "sc", 2, convert_case},
     {"Double", "f", 1, to_double},
-    {"Duration", "s", 1, duration},
+    {"Duration", "s", 1, tr_ottl_call_duration},
     {"HasPrefix", "ss", 2, has_prefix},
     {"HasSuffix", "ss", 2, has_suffix},
-    {"Hours", "d", 1, hours},
+    {"Hours", "d", 1, tr_ottl_call_hours},
     {"Index", "aa", 2, index_of},
     {"Int", "i", 1, to_int},
     {"IsBool", "B", 1, is_bool},
@@ -507,11 +413,11 @@ const struct tr_ottl_function tr_ottl_functions[] = {
     {"IsRootSpan", "", 0, is_root_span},
     {"IsString", "s", 1, is_string},
     {"Len", "a", 1, length},
-    {"Microseconds", "d", 1, microseconds},
-    {"Milliseconds", "d", 1, milliseconds},
-    {"Minutes", "d", 1, minutes},
-    {"Nanoseconds", "d", 1, nanoseconds},
-    {"Seconds", "d", 1, seconds},
+    {"Microseconds", "d", 1, tr_ottl_call_microseconds},
+    {"Milliseconds", "d", 1, tr_ottl_call_milliseconds},
+    {"Minutes", "d", 1, tr_ottl_call_minutes},
+    {"Nanoseconds", "d", 1, tr_ottl_call_nanoseconds},
+    {"Seconds", "d", 1, tr_ottl_call_seconds},
     {"SpanID", "x", 1, span_id},
     {"Split", "sS", 2, split},
     {"String", "t", 1, to_string},
@@ -522,10 +428,10 @@ const struct tr_ottl_function tr_ottl_functions[] = {
     {"Trim", "sS", 1, trim},
     {"TrimPrefix", "ss", 2, trim_prefix},
     {"TrimSuffix", "ss", 2, trim_suffix},
-    {"Unix", "nn", 1, unix_make},
-    {"UnixMicro", "m", 1, unix_micro},
-    {"UnixMilli", "m", 1, unix_milli},
-    {"UnixNano", "m", 1, unix_nano},
-    {"UnixSeconds", "m", 1, unix_seconds},
+    {"Unix", "nn", 1, tr_ottl_call_unix_make},
+    {"UnixMicro", "m", 1, tr_ottl_call_unix_micro},
+    {"UnixMilli", "m", 1, tr_ottl_call_unix_milli},
+    {"UnixNano", "m", 1, tr_ottl_call_unix_nano},
+    {"UnixSeconds", "m", 1, tr_ottl_call_unix_seconds},
 };
 const uint32_t tr_ottl_functions_count = TR_NELEMS(tr_ottl_functions);
