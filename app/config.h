@@ -71,6 +71,7 @@ struct tr_sizes {
     uint32_t shape_spans_max;
     bool shape; // room for the shape of traces is reserved
     uint64_t red_bytes; // RED metrics, per lcore
+    uint32_t limits;    // slots of budgets: taken when a config that has them is compiled
 };
 
 // Returns 0, -EINVAL or -ENOSPC with the path in the config. Reads the affinity mask, memory and file systems.

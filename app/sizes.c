@@ -162,6 +162,9 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
     if (sizes->red_bytes)
         fprintf(out, "span metrics: %.1f MiB an lcore, for %llu series\n", (double)sizes->red_bytes / TR_MIB,
                 (unsigned long long)config->span_metrics->series_max);
+    if (sizes->limits)
+        fprintf(out, "limits: %.1f MiB for %u of them\n",
+                (double)(sizes->limits * tr_budget_slot_bytes(sizes->lcores)) / TR_MIB, sizes->limits);
     fprintf(out, "largest body: %llu KiB%s\n", (unsigned long long)(sizes->body_bytes_max / TR_KIB),
             sizes->body_bytes_max < config->http.body_bytes_max
                 ? " (less than http.body_size_max: the journal must have room for several)"

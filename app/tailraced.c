@@ -24,6 +24,7 @@ static int check(const char *path)
     struct tr_red_set *red;
     struct tr_epoch *epoch;
     struct tr_sizes sizes;
+    uint32_t limits;
     bool shape;
 
     if (tr_options_parse_file(&tr_config_table, path, &daemon.doc, &error) < 0)
@@ -36,10 +37,12 @@ static int check(const char *path)
     if (!epoch)
         goto fail;
     shape = tr_sizes_shape(daemon.config, epoch->policies);
+    limits = (uint32_t)__builtin_popcountll(epoch->policies->budget_plan->slots);
     tr_epoch_free(epoch);
     if (tr_sizes_derive(daemon.config, &sizes, &error) < 0)
         goto fail;
     sizes.shape = shape;
+    sizes.limits = limits;
     printf("%s: good\n", path);
     tr_sizes_print(daemon.config, &sizes, stdout);
     tr_options_free(daemon.doc);

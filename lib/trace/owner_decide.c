@@ -169,6 +169,8 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
         struct tr_trace trace;
 
         tr_owner_trace_view(owner, number, &trace);
+        trace.lcore = owner->lcore;
+        trace.asked = &owner->asked[number];
         chance = owner->decider.chance(owner->decider.context, &trace);
         record.threshold = chance.threshold & TR_CHANCE_MASK;
         record.marks = chance.marks;
@@ -242,10 +244,10 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     answer = owner->decider.decide(owner->decider.context, &trace, &policy);
     if (tr_unlikely(owner->table.shapes != NULL))
         shapes_count(owner, turn);
+    if (tr_unlikely(fresh.begun))
+        owner->asked[number] = fresh;
     switch (answer) {
     case TR_ANSWER_PENDING:
-        if (trace.asked == &fresh)
-            owner->asked[number] = fresh;
         tr_owner_move(owner, number, TR_ENTRY_ON_PARKED);
         entry->reason = (uint8_t)reason; // not before: it may have been its bucket
         return;

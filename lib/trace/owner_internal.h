@@ -73,7 +73,7 @@ struct tr_owner {
     struct tr_entry_list parked;
     uint32_t settle_left; // parked traces, from the first, to be asked about again
     bool hurries;         // a parked trace was in the way at the last poll
-    struct tr_asked *asked; // by entry: of those that were parked; not touched before
+    struct tr_asked *asked; // by entry: of those that asked; not touched before
 
     uint32_t epoch;
     uint32_t epoch_oldest;

@@ -525,6 +525,44 @@ static void spans_that_come_while_it_is_parked_cost_nothing_and_buy_nothing(void
     tr_policy_set_free(set);
 }
 
+// What is kept stands for what came, whoever kept it: each span by the chance that its trace had in its tick.
+static void adjusted_counts_add_up(void **state)
+{
+    static const char *const policies[] = {
+        LIMIT(200, 200),
+        "- {name: c, type: composite, composite: {max_total_spans_per_second: 200, policy_order: [many, all], "
+        "composite_sub_policy: [{name: many, " MANY ", {name: all, " ALWAYS "], "
+        "rate_allocation: [{policy: many, percent: 60}, {policy: all, percent: 40}]}}",
+        "- {name: many, " MANY "\n" LIMIT(500, 500),
+        "- {name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}\n" LIMIT(500, 500),
+    };
+
+    for (size_t i = 0; i < TR_NELEMS(policies); i++) {
+        struct tr_policy_set *set;
+        double stands_for = 0;
+        uint64_t came = 0;
+
+        begin(2, 20 + i);
+        set = compile("adjusted_count: attribute\n", policies[i], NULL, 1);
+        assert_non_null(set);
+        for (uint32_t n = 0; n < 3000; n++)
+            came += add(set, n, n % 10 ? 1 : 10)->trace.spans;
+        pass(set, 102 * TR_S, false);
+        all_decided();
+        for (uint32_t n = 0; n < process.count; n++) {
+            struct tr_chance chance = tr_policy_set_chance(set, &process.traces[n].trace);
+
+            if (process.traces[n].kept)
+                stands_for += process.traces[n].trace.spans / (1 - (double)chance.threshold * 0x1p-56);
+        }
+        // Exactly with limits alone; where others keep too, as well as 3,000 traces tell.
+        assert_true(stands_for > (double)came * (i < 2 ? 0.999 : 0.93) && stands_for < (double)came * (i < 2 ? 1.001 : 1.07));
+        tr_policy_set_free(set);
+    }
+    assert_null(compile("adjusted_count: tracestate\n", LIMIT(200, 200), NULL, 1));
+    assert_non_null(strstr(process.error.text, "policies[0].rate_limiting: draws by itself"));
+}
+
 static void what_cannot_be_meant_is_refused_with_its_path(void **state)
 {
     static const struct {
@@ -630,6 +668,7 @@ int main(void)
         cmocka_unit_test(nobody_wakes_for_a_tick_in_which_nothing_was_asked),
         cmocka_unit_test(a_config_stays_while_a_tick_is_open_in_which_its_traces_have_asked),
         cmocka_unit_test(spans_that_come_while_it_is_parked_cost_nothing_and_buy_nothing),
+        cmocka_unit_test(adjusted_counts_add_up),
         cmocka_unit_test(what_cannot_be_meant_is_refused_with_its_path),
         cmocka_unit_test(more_limits_than_there_are_slots_are_refused),
         cmocka_unit_test(buckets_cover_all_ranks_in_order),
