@@ -117,7 +117,15 @@ static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const st
         return attribute_general(plan, keys, p, bytes, taker) ? next : NULL;
     index = tr_walk_keys_find(keys, key, key_bytes);
     if (tr_unlikely(index >= 0)) {
-        tr_value_read(any, any_bytes, &value);
+        // scalar() has seen that it is whole.
+        if (any_bytes && any[0] == TAG(3, VARINT)) {
+            uint64_t number;
+
+            tr_pb_varint(any + 1, any + any_bytes, &number);
+            value = (struct tr_value){.type = TR_VALUE_INT, .integer = (int64_t)number};
+        } else {
+            tr_value_read(any, any_bytes, &value);
+        }
         value_test(plan, &keys->keys[index], &value, taker);
     }
     return next;
@@ -136,41 +144,54 @@ static void attributes_walk(const struct tr_walk_plan *plan, const struct tr_wal
     }
 }
 
-static uint32_t class_of(const struct tr_walk_span *span)
+void tr_walk_programs_build(struct tr_walk_plan *plan)
 {
-    uint32_t kind = TR_MIN((uint32_t)span->kind, TR_WALK_KINDS);
-    uint32_t status = TR_MIN((uint32_t)span->status_code, TR_WALK_STATUSES);
-
-    return 1u << kind | 1u << (TR_WALK_STATUS_FIRST + status) |
-           (span->root ? TR_WALK_CLASS_ROOT : TR_WALK_CLASS_CHILD) |
-           (span->event ? TR_WALK_CLASS_EVENTS : TR_WALK_CLASS_EVENTLESS);
+    memset(plan->of_class, 0, sizeof(plan->of_class));
+    for (uint32_t n = 0; n < TR_MIN(plan->programs_span, 64u); n++)
+        for (uint32_t bit = 0; bit < TR_WALK_CLASS_BITS; bit++)
+            plan->of_class[bit] |= (uint64_t)(plan->programs[n].classes >> bit & 1) << n;
 }
 
-// Programs begin..end-1.
-static void programs_run(const struct tr_walk_plan *plan, uint32_t begin, uint32_t end, const struct tr_walk_span *span,
-                         const struct tr_walk_notes *notes, struct tr_bits *bits)
+static inline void program_run(const struct tr_walk_plan *plan, uint32_t n, const struct tr_walk_span *span,
+                               const struct tr_walk_notes *notes, struct tr_bits *bits)
 {
-    const uint32_t class = span ? class_of(span) : 0;
+    const struct tr_walk_program *program = &plan->programs[n];
+    uint64_t present = 0;
+    bool holds;
 
-    for (uint32_t n = begin; n < end; n++) {
-        const struct tr_walk_program *program = &plan->programs[n];
-        bool holds = false, missing = false;
-        uint64_t present = 0;
-
-        if (class & ~program->classes)
-            continue;
-        for (uint32_t i = program->words_begin; i < program->words_end && !missing; i++) {
-            present |= notes->have[i] & program->slot_bits[i].watched;
-            missing = ~notes->have[i] & program->slot_bits[i].required;
-        }
-        if (missing)
-            continue;
-        if (!present && program->absent != TR_WALK_ABSENT_RUN)
-            holds = program->absent == TR_WALK_ABSENT_YES;
-        else
-            holds = program->run(program->argument, span, notes, program->slots);
-        bits->word[program->predicate / 64] |= (uint64_t)holds << program->predicate % 64;
+    for (uint32_t i = program->words_begin; i < program->words_end; i++) {
+        if (~notes->have[i] & program->slot_bits[i].required)
+            return;
+        present |= notes->have[i] & program->slot_bits[i].watched;
     }
+    if (!present && program->absent != TR_WALK_ABSENT_RUN)
+        holds = program->absent == TR_WALK_ABSENT_YES;
+    else
+        holds = program->run(program->argument, span, notes, program->slots);
+    bits->word[program->predicate / 64] |= (uint64_t)holds << program->predicate % 64;
+}
+
+// Those of the resource and the scope.
+static void context_programs_run(const struct tr_walk_plan *plan, const struct tr_walk_notes *notes, struct tr_bits *bits)
+{
+    for (uint32_t n = plan->programs_span; n < plan->programs_count; n++)
+        program_run(plan, n, NULL, notes, bits);
+}
+
+static void span_programs_run(const struct tr_walk_plan *plan, const struct tr_walk_span *span,
+                              const struct tr_walk_notes *notes, struct tr_bits *bits)
+{
+    uint32_t kind = TR_MIN((uint32_t)span->kind, TR_WALK_KINDS);
+    uint32_t status = TR_WALK_STATUS_FIRST + TR_MIN((uint32_t)span->status_code, TR_WALK_STATUSES);
+    uint32_t place = span->root ? 11 : 12, events = span->event ? 13 : 14; // TR_WALK_CLASS_ROOT and those behind it
+    uint32_t class = 1u << kind | 1u << status | 1u << place | 1u << events;
+
+    for (uint64_t left = plan->of_class[kind] & plan->of_class[status] & plan->of_class[place] & plan->of_class[events]; left;
+         left &= left - 1)
+        program_run(plan, (uint32_t)__builtin_ctzll(left), span, notes, bits);
+    for (uint32_t n = 64; n < plan->programs_span; n++)
+        if (!(class & ~plan->programs[n].classes))
+            program_run(plan, n, span, notes, bits);
 }
 
 void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const struct tr_context *context,
@@ -195,7 +216,7 @@ void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const str
         attributes_walk(plan, &plan->scope, TAG(3, BYTES), p, p + context->scope[i].bytes, &taker);
     }
     if (plan->programs_count)
-        programs_run(plan, plan->programs_span, plan->programs_count, NULL, notes, bits);
+        context_programs_run(plan, notes, bits);
 }
 
 // What a span's fields said, the last occurrence of each.
@@ -399,6 +420,6 @@ enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore
     if (tr_unlikely(plan->span_tests_count))
         span_test(plan, out, bits);
     if (tr_unlikely(plan->programs_count))
-        programs_run(plan, 0, plan->programs_span, out, taken, bits);
+        span_programs_run(plan, out, taken, bits);
     return TR_WALK_OK;
 }

@@ -90,6 +90,7 @@ enum tr_walk_absent { TR_WALK_ABSENT_NO, TR_WALK_ABSENT_YES, TR_WALK_ABSENT_RUN 
 #define TR_WALK_CLASS_EVENTS    0x2000u
 #define TR_WALK_CLASS_EVENTLESS 0x4000u
 #define TR_WALK_CLASSES         0x7fffu
+#define TR_WALK_CLASS_BITS      15
 
 struct tr_walk_program {
     // `span` is NULL for those that look at the resource and the scope alone: they run once for all their spans.
@@ -187,6 +188,7 @@ struct tr_walk_plan {
     const struct tr_walk_program *programs;
     uint32_t programs_count;
     uint32_t programs_span;   // those that look at the span come first
+    uint64_t of_class[TR_WALK_CLASS_BITS]; // the first 64 of these that can say true of it; tr_walk_programs_build()
     struct tr_walk_shape shape;
     bool looks;               // programs, the shape, or who comes after the walk look at values and at the whole span
     uint32_t slot_words;      // of notes in use; 0: nothing is noted
@@ -201,6 +203,9 @@ struct tr_walk_plan {
 // Returns 0, -ENOMEM, -EEXIST (a name comes twice), -E2BIG (more than 65535).
 int tr_walk_keys_build(struct tr_walk_keys *keys);
 void tr_walk_keys_free(struct tr_walk_keys *keys);
+
+// Set `of_class` from the programs.
+void tr_walk_programs_build(struct tr_walk_plan *plan);
 
 // A larger span is refused: nobody would take it (gRPC servers stop at 4 MiB), and a walk can't be cut in
 // two.

@@ -48,23 +48,6 @@ static bool key_read(const struct tr_ottl_run *run, uint32_t key, struct tr_ottl
     return true;
 }
 
-// Compare a noted value with a constant. Strings and integers at once, the rest as values.
-static bool key_test(const struct tr_ottl_run *run, uint32_t key, const struct tr_ottl_value *constant,
-                     enum tr_ottl_comparison how)
-{
-    uint16_t slot = run->slots[key];
-    const struct tr_value *noted = &run->notes->values[slot];
-    struct tr_ottl_value value = {.type = TR_OTTL_NIL};
-
-    if (run->notes->have[slot / 64] >> slot % 64 & 1) {
-        if (noted->type == TR_VALUE_STRING && constant->type == TR_OTTL_STRING && how <= TR_OTTL_NE)
-            return (noted->length == constant->length &&
-                    (!noted->length || memcmp(noted->bytes, constant->bytes, noted->length) == 0)) == (how == TR_OTTL_EQ);
-        value = tr_ottl_value_of(noted);
-    }
-    return tr_ottl_compare(&value, constant, how);
-}
-
 static bool integers_test(int64_t a, int64_t b, enum tr_ottl_comparison how)
 {
     switch (how) {
@@ -81,6 +64,25 @@ static bool integers_test(int64_t a, int64_t b, enum tr_ottl_comparison how)
     default:
         return a >= b;
     }
+}
+
+// Compare a noted value with a constant. Strings and integers at once, the rest as values.
+static bool key_test(const struct tr_ottl_run *run, uint32_t key, const struct tr_ottl_value *constant,
+                     enum tr_ottl_comparison how)
+{
+    uint16_t slot = run->slots[key];
+    const struct tr_value *noted = &run->notes->values[slot];
+    struct tr_ottl_value value = {.type = TR_OTTL_NIL};
+
+    if (run->notes->have[slot / 64] >> slot % 64 & 1) {
+        if (noted->type == TR_VALUE_STRING && constant->type == TR_OTTL_STRING && how <= TR_OTTL_NE)
+            return (noted->length == constant->length &&
+                    (!noted->length || memcmp(noted->bytes, constant->bytes, noted->length) == 0)) == (how == TR_OTTL_EQ);
+        if (noted->type == TR_VALUE_INT && constant->type == TR_OTTL_INT)
+            return integers_test(noted->integer, constant->integer, how);
+        value = tr_ottl_value_of(noted);
+    }
+    return tr_ottl_compare(&value, constant, how);
 }
 
 static bool field_test(struct tr_ottl_run *run, enum tr_ottl_field field, const struct tr_ottl_value *constant,

@@ -51,6 +51,7 @@ int tr_policy_programs_make(struct tr_policy_set_whole *whole)
     plan->programs_span = plan->programs_count;
     programs_add(whole, true, slots);
     plan->programs = whole->programs;
+    tr_walk_programs_build(plan);
     return 0;
 }
 

@@ -56,6 +56,7 @@ static void span_walk(const struct tr_ottl *program, const uint8_t *span, uint32
     struct tr_walk_span walked;
     struct tr_bits bits = {{0}};
 
+    tr_walk_programs_build(&plan);
     plan.span = (struct tr_walk_keys){.keys = keys, .count = keys_watch(program, keys, slots)};
     tr_assert(tr_walk_keys_build(&plan.span) == 0);
     tr_walk_resource(&plan, 0, &context, span, &notes, &bits);
