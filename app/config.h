@@ -67,6 +67,7 @@ struct tr_sizes {
     uint32_t traces_max;
     uint32_t refs_max;
     uint32_t verdicts_max;
+    uint32_t memo_max; // decisions beyond these, in brief
     uint32_t contexts;
     uint32_t shape_spans_max;
     bool shape; // room for the shape of traces is reserved

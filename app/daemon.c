@@ -70,6 +70,7 @@ static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_err
                                               .traces_max = sizes->traces_max,
                                               .refs_max = sizes->refs_max,
                                               .verdicts_max = sizes->verdicts_max,
+                                              .memo_max = sizes->memo_max,
                                               .wait_ns = config->tail_sampling.decision_wait_ns,
                                               .wait_min_ns = config->tail_sampling.decision_wait_min_ns,
                                               .trace_spans_max = sizes->refs_max / 4,

@@ -140,6 +140,7 @@ static void audit_lcore(struct tr_audit *audit, const struct tr_lcore *lcore)
     tr_audit_add(&audit->rejected, "span_too_large", c->rejected_too_large);
     audit->emitted_spans += c->emitted + c->emit_too_large;
     audit->stale_spans += c->emit_stale;
+    audit->gone_spans += c->emit_gone;
     audit->outbox_refused_spans += c->emit_too_large;
     audit->outbox_spans += lcore->outbox.sequence;
 }

@@ -5,7 +5,8 @@
 //   outbox    outbox_size, or an eighth of the journal
 //   body      at most an eighth of the journal, so that there is always room for several
 //   traces    one for each KiB of journal, or num_traces if that is more
-//   verdicts  as many as traces, at least 65,536, or decision_cache if that is more
+//   verdicts  as many as traces, at least 65,536
+//   memo      what decision_cache wants beyond that, or a million for all lcores together: 16 bytes each
 //   refs      one for each 256 bytes of journal: no span that makes sense is smaller
 #include "config.h"
 
@@ -15,6 +16,7 @@
 #include "journal/ringfile.h"
 
 #define OUTBOX_LEAST (16 * TR_MIB)
+#define REMEMBERED_AUTO (1u << 20)
 #define JOURNAL_LEAST (4 * TR_MIB)
 #define JOURNAL_AUTO_MOST (64 * TR_GIB)
 
@@ -122,8 +124,9 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
     sizes->refs_max = (uint32_t)TR_MIN(TR_MAX(sizes->journal_bytes / 256, traces), 1ull << 30);
     remembered = config->tail_sampling.decision_cache.sampled_cache_size +
                  config->tail_sampling.decision_cache.non_sampled_cache_size;
-    remembered = TR_MAX(remembered / sizes->lcores, (uint64_t)sizes->traces_max);
-    sizes->verdicts_max = power_of_two_above(TR_MIN(TR_MAX(remembered, 65536u), 1ull << 30));
+    remembered = (remembered ? remembered : REMEMBERED_AUTO) / sizes->lcores;
+    sizes->verdicts_max = power_of_two_above(TR_MIN(TR_MAX((uint64_t)sizes->traces_max, 65536u), 1ull << 30));
+    sizes->memo_max = (uint32_t)(remembered > sizes->verdicts_max ? remembered - sizes->verdicts_max : 0);
     sizes->shape_spans_max = (uint32_t)config->tail_sampling.shape_spans_max;
     sizes->contexts = power_of_two_above(TR_MAX(sizes->journal_bytes / 1024, 16384u));
     return 0;

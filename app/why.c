@@ -26,11 +26,11 @@ static void why_source(const struct tr_daemon *daemon, struct tr_why *why, uint3
 }
 
 // A policy of a config that is gone: its name was kept for the late spans of its traces.
-static bool policy_name_find(const struct tr_mesh *mesh, const struct tr_verdict_record *verdict, char *name, size_t room)
+static bool policy_name_find(const struct tr_mesh *mesh, const struct tr_past *past, char *name, size_t room)
 {
     uint32_t bytes;
     const uint8_t *p =
-        tr_mesh_policy_field(mesh, mesh->epoch->number, verdict->epoch, verdict->policy, &bytes);
+        tr_mesh_policy_field(mesh, mesh->epoch->number, past->epoch, past->policy, &bytes);
     struct tr_pb_field field;
     struct tr_key_value pair;
 
@@ -40,31 +40,38 @@ static bool policy_name_find(const struct tr_mesh *mesh, const struct tr_verdict
     return true;
 }
 
-static void why_verdict(const struct tr_daemon *daemon, struct tr_why *why, const struct tr_verdict_record *verdict)
+static void why_policy(const struct tr_daemon *daemon, struct tr_why *why, const struct tr_past *past)
 {
-    const struct tr_epoch *epoch = daemon->mesh->epochs[verdict->epoch % TR_EPOCHS_LIVE_MAX];
+    const struct tr_epoch *epoch = daemon->mesh->epochs[past->epoch % TR_EPOCHS_LIVE_MAX];
 
     why->decided = true;
-    why->verdict = (enum tr_verdict)verdict->verdict;
+    why->verdict = (enum tr_verdict)past->verdict;
+    why->epoch = past->epoch;
+    why->reopened = past->marks & TR_MARK_REOPENED;
+    why->in_brief = !past->record;
+    if (past->policy == TR_POLICY_NONE)
+        return;
+    if (epoch && epoch->number == past->epoch && past->policy < epoch->policies->policies) {
+        snprintf(why->policy, sizeof(why->policy), "%s", tr_policy_name(epoch->policies, past->policy));
+        snprintf(why->policy_type, sizeof(why->policy_type), "%s",
+                 tr_policy_type_name(epoch->policies, past->policy));
+    } else if (!policy_name_find(daemon->mesh, past, why->policy, sizeof(why->policy))) {
+        snprintf(why->policy, sizeof(why->policy), "policy %u of config %u", past->policy, past->epoch);
+    }
+}
+
+static void why_verdict(const struct tr_daemon *daemon, struct tr_why *why, const struct tr_verdict_record *verdict)
+{
     why->when = (enum tr_when)verdict->when;
     why->decided_wall_ns = verdict->decided_wall_ns;
     why->first_wall_ns = verdict->first_wall_ns;
     why->spans = verdict->spans;
     why->late_spans = verdict->late_spans;
-    why->lost_spans = verdict->lost_spans;
-    why->epoch = verdict->epoch;
+    why->lost_spans = why->reopened ? verdict->lost_spans : 0;
+    why->followed_spans = verdict->when == TR_WHEN_CERTAIN ? verdict->followed_spans : 0;
     if (verdict->marks & TR_MARK_COUNTED)
         why->probability = (double)(TR_OT_NEVER - verdict->threshold) / (double)TR_OT_NEVER;
     why_source(daemon, why, verdict->source);
-    if (verdict->policy == TR_POLICY_NONE)
-        return;
-    if (epoch && epoch->number == verdict->epoch && verdict->policy < epoch->policies->policies) {
-        snprintf(why->policy, sizeof(why->policy), "%s", tr_policy_name(epoch->policies, verdict->policy));
-        snprintf(why->policy_type, sizeof(why->policy_type), "%s",
-                 tr_policy_type_name(epoch->policies, verdict->policy));
-    } else if (!policy_name_find(daemon->mesh, verdict, why->policy, sizeof(why->policy))) {
-        snprintf(why->policy, sizeof(why->policy), "policy %u of config %u", verdict->policy, verdict->epoch);
-    }
 }
 
 static void why_rejected(const struct tr_daemon *daemon, const struct tr_lcore *lcore, struct tr_why *why)
@@ -129,14 +136,13 @@ int tr_daemon_why(void *context, struct tr_why *why)
 {
     struct tr_daemon *daemon = context;
     uint32_t number = tr_hash_range(tr_hash_trace_id(why->trace_id), daemon->sizes.lcores);
-    const struct tr_verdict_record *verdict;
+    struct tr_past past;
     struct tr_owner_waiting waiting = {0};
     struct tr_trace trace;
 
     tr_mesh_stop(daemon->mesh);
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
         why_rejected(daemon, daemon->lcores[i].lcore, why);
-    verdict = tr_owner_find_verdict(daemon->lcores[number].lcore->owner, why->trace_id);
     if (tr_owner_find_held(daemon->lcores[number].lcore->owner, why->trace_id, &trace)) {
         uint64_t wall_offset_ns = daemon->lcores[number].lcore->wall_offset_ns;
 
@@ -147,9 +153,11 @@ int tr_daemon_why(void *context, struct tr_why *why)
         tr_owner_find_waiting(daemon->lcores[number].lcore->owner, why->trace_id, &waiting);
         why->due_wall_ns = waiting.due_ns + wall_offset_ns;
         why_source(daemon, why, trace.source);
-    } else if (verdict) {
-        why_verdict(daemon, why, verdict);
-        for (uint32_t i = 0; verdict->verdict == TR_VERDICT_KEEP && i < daemon->sizes.lcores; i++)
+    } else if (tr_owner_find_past(daemon->lcores[number].lcore->owner, why->trace_id, &past)) {
+        why_policy(daemon, why, &past);
+        if (past.record)
+            why_verdict(daemon, why, past.record);
+        for (uint32_t i = 0; past.verdict == TR_VERDICT_KEEP && i < daemon->sizes.lcores; i++)
             why_outbox(daemon, why, i);
     }
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++) {

@@ -72,11 +72,15 @@ void tailctl_audit(const struct tailctl *tailctl, const json_t *answer)
     lines_of(&table, "  evicted undecided", answer, "evicted_spans");
     lines_of(&table, "decided early (of those)", answer, "decided_early_spans");
     lines_of(&table, "late (of those)", answer, "late_spans");
+    lines_of(&table, "after a decision at once (of those)", answer, "following_spans");
+    line_of(&table, "reopened, kept after all (of those)", answer, "reopened_spans");
+    line_of(&table, "of reopened traces, not to be found", answer, "reopened_gone_spans");
     lines_of(&table, "rejected (never accepted)", answer, "rejected_spans");
     line_of(&table, "kept", answer, "kept_spans");
     line_of(&table, "  in an outbox", answer, "outbox_spans");
     line_of(&table, "  refused by an outbox", answer, "outbox_refused_spans");
     line_of(&table, "  gone from the journal", answer, "stale_spans");
+    line_of(&table, "  gone, of reopened traces", answer, "gone_spans");
     line_of(&table, "  on the way to their holder", answer, "emits_in_rings_spans");
     line_of(&table, "  waiting for room", answer, "emits_waiting_spans");
     tr_table_print(&table, stdout);

@@ -27,6 +27,7 @@ void tr_audit_fini(struct tr_audit *audit)
     list_fini(&audit->evicted);
     list_fini(&audit->decided_early);
     list_fini(&audit->late);
+    list_fini(&audit->following);
     list_fini(&audit->rejected);
     for (size_t i = 0; i < audit->backends_count; i++) {
         free(audit->backends[i].name);
@@ -65,7 +66,7 @@ void tr_audit_add_owner(struct tr_audit *audit, const struct tr_owner_counters *
     audit->received_spans += counters->received;
     audit->held_spans += counters->held;
     audit->kept_spans += counters->kept;
-    tr_audit_add(&audit->dropped, "no_policy", counters->dropped);
+    tr_audit_add(&audit->dropped, "no_policy", counters->dropped - counters->reopened);
     tr_audit_add(&audit->evicted, "shutdown", counters->evicted);
     tr_audit_add(&audit->decided_early, "journal", counters->early_journal);
     tr_audit_add(&audit->decided_early, "table", counters->early_table);
@@ -74,6 +75,10 @@ void tr_audit_add_owner(struct tr_audit *audit, const struct tr_owner_counters *
     tr_audit_add(&audit->late, "kept", counters->late_kept);
     tr_audit_add(&audit->late, "dropped", counters->late_dropped);
     tr_audit_add(&audit->late, "evicted", counters->late_evicted);
+    tr_audit_add(&audit->following, "kept", counters->followed_kept);
+    tr_audit_add(&audit->following, "dropped", counters->followed_dropped);
+    audit->reopened_spans += counters->reopened;
+    audit->reopened_gone_spans += counters->reopened_gone;
     audit->emits_sent_spans += counters->emits_sent;
     if (audit->emits_waiting_spans == TR_AUDIT_UNKNOWN)
         audit->emits_waiting_spans = 0;
@@ -196,6 +201,7 @@ size_t tr_audit_check(const struct tr_audit *audit, tr_audit_failure_fn each, vo
          {"emits sent", audit->emits_sent_spans},
          {{"emitted", audit->emitted_spans},
           {"stale", audit->stale_spans},
+          {"gone", audit->gone_spans},
           {"in emit rings", audit->emits_in_rings_spans}}},
         {"outbox",
          {"emitted", audit->emitted_spans},
@@ -267,7 +273,7 @@ static json_t *rest(uint64_t counted, uint64_t total, uint64_t part)
 json_t *tr_audit_json(const struct tr_audit *audit)
 {
     json_t *json = json_object(), *failures = json_array();
-    uint64_t handled = audit->emitted_spans + audit->stale_spans;
+    uint64_t handled = audit->emitted_spans + audit->stale_spans + audit->gone_spans;
 
 #define PUT(key, value) json_object_set_new(json, key, value)
 #define SPANS(field)    PUT(#field, json_integer((json_int_t)audit->field))
@@ -282,12 +288,16 @@ json_t *tr_audit_json(const struct tr_audit *audit)
     PUT("evicted_spans", list_json(&audit->evicted));
     PUT("decided_early_spans", list_json(&audit->decided_early));
     PUT("late_spans", list_json(&audit->late));
+    PUT("following_spans", list_json(&audit->following));
+    SPANS(reopened_spans);
+    SPANS(reopened_gone_spans);
     PUT("rejected_spans", list_json(&audit->rejected));
     PUT("emits_waiting_spans", rest(audit->emits_waiting_spans, audit->kept_spans, audit->emits_sent_spans));
     SPANS(emits_sent_spans);
     PUT("emits_in_rings_spans", rest(audit->emits_in_rings_spans, audit->emits_sent_spans, handled));
     SPANS(emitted_spans);
     SPANS(stale_spans);
+    SPANS(gone_spans);
     SPANS(outbox_spans);
     SPANS(outbox_refused_spans);
     PUT("backends", backends_json(audit));

@@ -4,8 +4,8 @@
 //
 //   holder    accepted = walked + not walked
 //   rings     walked = received + in rings
-//   owner     received = kept + dropped + evicted + held
-//   emits     kept = emits sent + emits waiting, emits sent = emitted + stale + in emit rings
+//   owner     received = kept + dropped + evicted + held (what a late span reopened is kept, and not dropped any more)
+//   emits     kept = emits sent + emits waiting, emits sent = emitted + stale + gone + in emit rings
 //   outbox    emitted = committed + refused by the outbox
 //   backend   routed = delivered + rejected + dropped + queued
 //
@@ -53,6 +53,9 @@ struct tr_audit {
     struct tr_audit_list evicted;       // undecided, by reason
     struct tr_audit_list decided_early; // beside: these are kept or dropped as well
     struct tr_audit_list late;          // beside: "kept", "dropped"
+    struct tr_audit_list following;     // beside: came after a decision at once, by verdict
+    uint64_t reopened_spans;            // beside: kept after all
+    uint64_t reopened_gone_spans;       // beside: of reopened traces, but not to be found; dropped
     struct tr_audit_list rejected;      // told to the client, by reason: never accepted
 
     uint64_t emits_waiting_spans; // kept, their emit not sent yet (a ring was full), or TR_AUDIT_UNKNOWN
@@ -60,6 +63,7 @@ struct tr_audit {
     uint64_t emits_in_rings_spans; // counted in the class 2 rings, or TR_AUDIT_UNKNOWN
     uint64_t emitted_spans;        // found in the journal by holders: into an outbox, or refused by it
     uint64_t stale_spans;          // gone from the journal when they were to be emitted
+    uint64_t gone_spans;           // the same of reopened traces, where that is to be expected
     uint64_t outbox_spans;         // committed to the outboxes
     uint64_t outbox_refused_spans; // larger than an outbox takes, or not to be rewritten
 

@@ -11,10 +11,11 @@ static const char *const when_words[] = {
     [TR_WHEN_TABLE] = "early: the trace table was full",
     [TR_WHEN_SIZE] = "early: the trace had reached its greatest size",
     [TR_WHEN_SHUTDOWN] = "early: the daemon was draining",
+    [TR_WHEN_CERTAIN] = "at once: nothing could change the answer any more",
 };
 static const char *const when_names[] = {
     [TR_WHEN_WAIT] = "wait", [TR_WHEN_JOURNAL] = "journal",   [TR_WHEN_TABLE] = "table",
-    [TR_WHEN_SIZE] = "size", [TR_WHEN_SHUTDOWN] = "shutdown",
+    [TR_WHEN_SIZE] = "size", [TR_WHEN_SHUTDOWN] = "shutdown", [TR_WHEN_CERTAIN] = "certain",
 };
 static const char *const verdict_names[] = {
     [TR_VERDICT_DROP] = "dropped",
@@ -131,18 +132,29 @@ static void put_verdict(struct text *text, const struct tr_why *why)
         put(text, " (%s)", why->policy_type);
     if (!why->policy[0] && why->verdict == TR_VERDICT_DROP)
         put(text, ": no policy wanted it");
+    if (why->in_brief) {
+        put(text, "; the rest is forgotten.");
+        return;
+    }
+    if (why->reopened) {
+        put(text, ", reopened by a span that came late: it had been dropped at %s, with %u span%s.",
+            tr_format_wall(why->decided_wall_ns, stamp), why->spans, plural(why->spans));
+        put(text, " %u span%s came after it was dropped.", why->late_spans, plural(why->late_spans));
+        if (why->lost_spans)
+            put(text, " %u of its spans had gone from the journal.", why->lost_spans);
+        return;
+    }
     put(text, " at %s", tr_format_wall(why->decided_wall_ns, stamp));
     if (why->when < TR_NELEMS(when_words))
         put(text, ", %s", when_words[why->when]);
     put(text, ", with %u span%s.", why->spans, plural(why->spans));
     if (why->probability > 0)
         put(text, " Of traces like it %.6g%% are kept: it stands for %.9g.", why->probability * 100, 1 / why->probability);
+    if (why->followed_spans)
+        put(text, " %u more came within decision_wait and followed it.", why->followed_spans);
     if (why->late_spans)
         put(text, " %u span%s came late, after the decision, and followed it.", why->late_spans,
             plural(why->late_spans));
-    if (why->lost_spans)
-        put(text, " %u span%s had gone from the journal before they could be sent.", why->lost_spans,
-            plural(why->lost_spans));
 }
 
 static void put_backend(struct text *text, const struct tr_why_backend *backend)
@@ -172,7 +184,7 @@ size_t tr_why_explain(const struct tr_why *why, uint64_t wall_ns, char *to, size
         put_waiting(&text, why, wall_ns);
     if (why->decided)
         put_verdict(&text, why);
-    if (why->held || why->decided)
+    if (why->held || (why->decided && !why->in_brief))
         put_arrival(&text, why);
     for (uint32_t i = 0; i < why->backends_count; i++)
         put_backend(&text, &why->backends[i]);
@@ -231,7 +243,10 @@ static void put_facts(json_t *json, const struct tr_why *why)
                             why->policy_type[0] ? tr_json_text(why->policy_type) : json_null());
         json_object_set_new(json, "probability", why->probability > 0 ? json_real(why->probability) : json_null());
         json_object_set_new(json, "late_spans", json_integer(why->late_spans));
+        json_object_set_new(json, "following_spans", json_integer(why->followed_spans));
+        json_object_set_new(json, "reopened", json_boolean(why->reopened));
         json_object_set_new(json, "lost_spans", json_integer(why->lost_spans));
+        json_object_set_new(json, "in_brief", json_boolean(why->in_brief));
         json_object_set_new(json, "backends", backends_json(why));
     }
     if (why->rejected) {

@@ -51,8 +51,11 @@ struct tr_why {
     char policy[TR_WHY_NAME_BYTES]; // "": none
     char policy_type[TR_WHY_NAME_BYTES];
     uint32_t late_spans;
-    double probability;  // that it would be kept, being what it was; 0: not known
-    uint32_t lost_spans; // gone from the journal when they were to be emitted
+    uint32_t followed_spans; // after a decision at once, before decision_wait
+    double probability;      // that it would be kept, being what it was; 0: not known
+    bool reopened;           // it was dropped; a late span reopened it
+    uint32_t lost_spans;     // reopened: not to be found any more
+    bool in_brief;           // only the verdict and the policy are remembered
 
     bool rejected;
     uint64_t rejected_wall_ns;

@@ -15,6 +15,7 @@ enum tr_when {
     TR_WHEN_TABLE = 2,    // early: the trace table was full
     TR_WHEN_SIZE = 3,     // early: the trace reached maximum_trace_size_bytes or spans
     TR_WHEN_SHUTDOWN = 4, // early: drain
+    TR_WHEN_CERTAIN = 5,  // at once: nothing could change the answer any more
 };
 
 #define TR_POLICY_NONE 0xffff // no policy kept it
@@ -23,6 +24,8 @@ enum tr_when {
 #define TR_MARK_INDEXED     0x01 // only in the ring: the record made it into the decision cache's index
 #define TR_MARK_COUNTED     0x02 // `threshold` holds
 #define TR_MARK_INDEPENDENT 0x04 // its chance has nothing to do with the randomness that `ot=th` is about
+#define TR_MARK_REOPENED    0x08 // it was dropped; a late span reopened it
+#define TR_MARK_FINAL       0x10 // dropped, and no late span could change that
 #define TR_MARKS_EMITTED    ((uint8_t)~TR_MARK_INDEXED)
 
 struct tr_verdict_record {
@@ -36,7 +39,10 @@ struct tr_verdict_record {
     uint8_t verdict;        // enum tr_verdict
     uint8_t when;           // enum tr_when
     uint32_t epoch;
-    uint32_t lost_spans; // that were gone from the journal when they were to be emitted
+    union {
+        uint32_t lost_spans;     // reopened: that were not to be found any more
+        uint32_t followed_spans; // TR_WHEN_CERTAIN: since, but before its decision_wait (updated in place)
+    };
     uint64_t threshold : 56; // with TR_MARK_COUNTED: it is kept with probability 1 - threshold / 2^56
     uint64_t marks : 8;      // TR_MARK_*
 };

@@ -79,6 +79,9 @@ static void span_call(struct tr_lcore *lcore, const struct tr_emit_span *emit)
     __builtin_prefetch(tr_journal_context(&lcore->journal, emit->context));
 }
 
+// An attribute of a span, true.
+static const uint8_t reopened[] = "\x4a\x17\x0a\x11tailrace.reopened\x12\x02\x10\x01";
+
 // What is added to a span of that decision. Returns false: nothing.
 static bool added_of(struct tr_lcore *lcore, const struct tr_emit_why *why, struct tr_added *added)
 {
@@ -88,6 +91,8 @@ static bool added_of(struct tr_lcore *lcore, const struct tr_emit_why *why, stru
     added->adjusted = why->marks & TR_MARK_COUNTED ? policies->adjusted : TR_ADJUSTED_OFF;
     added->threshold = why->threshold;
     added->independent = why->marks & TR_MARK_INDEPENDENT;
+    if (tr_unlikely(why->marks & TR_MARK_REOPENED))
+        tr_added_field_add(added, reopened, sizeof(reopened) - 1);
     if (policies->policy_attribute) {
         uint32_t bytes;
         const uint8_t *field = tr_mesh_policy_field(lcore->mesh, lcore->walker.epoch->number, why->epoch, why->policy, &bytes);
@@ -133,7 +138,7 @@ static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, c
     size_t bytes;
 
     if (position < lcore->journal.ring.tail) {
-        tr_count(&lcore->counters.emit_stale, 1);
+        tr_count(why->marks & TR_MARK_REOPENED ? &lcore->counters.emit_gone : &lcore->counters.emit_stale, 1);
         return;
     }
     context = tr_journal_context(&lcore->journal, emit->context);

@@ -181,6 +181,7 @@ int tr_lcore_create(struct tr_lcore **out, const struct tr_lcore_options *option
     tr_owner_wait_root_set(lcore->owner, mesh->epoch->policies->wait_root_ns);
     if (mesh->epoch->policies->adjusted != TR_ADJUSTED_OFF)
         tr_owner_counting_set(lcore->owner);
+    tr_owner_late_set(lcore->owner, mesh->epoch->policies->reopen, mesh->epoch->policies->at_once);
     tr_gauge(&lcore->counters.epoch, mesh->epoch->number);
     tr_gauge(&lcore->counters.journal_bytes, options->journal_bytes);
     *out = lcore;

@@ -48,6 +48,8 @@
     X(emitted, COUNTER, "emitted_spans_total", "", "Spans copied to the outbox.")                            \
     X(emit_stale, COUNTER, "emit_spans_lost_total", "reason=\"journal\"",                                    \
       "Spans of kept traces that were not in the journal any more.")                                         \
+    X(emit_gone, COUNTER, "emit_spans_lost_total", "reason=\"reopened\"",                                    \
+      "Spans of reopened traces that were not in the journal any more.")                                     \
     X(emit_too_large, COUNTER, "emit_spans_lost_total", "reason=\"too_large\"",                              \
       "Spans of kept traces that an outbox entry can't hold.")                                               \
     X(attributes_dropped, COUNTER, "attributes_total", "action=\"drop\"", "Attributes that a rule touched.") \

@@ -24,9 +24,14 @@ static struct tr_chance chance(void *context, const struct tr_trace *trace)
     return tr_policy_set_chance(epoch_find(context, trace->epoch)->policies, trace);
 }
 
+static enum tr_answer certain(void *context, const struct tr_trace *trace, uint16_t *policy)
+{
+    return tr_policy_set_certain(epoch_find(context, trace->epoch)->policies, trace, policy);
+}
+
 struct tr_decider tr_lcore_decider(struct tr_lcore *lcore)
 {
-    return (struct tr_decider){.context = lcore, .decide = decide, .chance = chance};
+    return (struct tr_decider){.context = lcore, .decide = decide, .chance = chance, .certain = certain};
 }
 
 static bool class2_send(void *context, uint32_t holder, const union tr_message *message)
@@ -72,6 +77,7 @@ static void epoch_mark(struct tr_lcore *lcore, uint32_t origin, uint32_t epoch)
     tr_owner_wait_root_set(lcore->owner, to->policies->wait_root_ns);
     if (to->policies->adjusted != TR_ADJUSTED_OFF)
         tr_owner_counting_set(lcore->owner);
+    tr_owner_late_set(lcore->owner, to->policies->reopen, to->policies->at_once);
 }
 
 // Take class 1 messages of one origin, in order. Returns how many were taken.

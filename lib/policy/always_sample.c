@@ -12,4 +12,4 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return TR_ANSWER_KEEP;
 }
 
-const struct tr_policy_type tr_policy_always_sample = {"always_sample", TR_POLICY_ANYWHERE, compile, decide};
+const struct tr_policy_type tr_policy_always_sample = {"always_sample", TR_POLICY_ANYWHERE, compile, decide, decide};

@@ -12,4 +12,4 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
 }
 
 const struct tr_policy_type tr_policy_and = {"and", TR_POLICY_AT_TOP | TR_POLICY_IN_COMPOSITE, compile,
-                                             tr_policy_all_decide};
+                                             tr_policy_all_decide, tr_policy_all_certain};

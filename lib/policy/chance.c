@@ -335,7 +335,9 @@ struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const str
     long double calm = 1, silent = 1;
     uint32_t randomness;
 
-    if (!chances)
+    // A reopened trace stands for none but itself, and where shares are drawn not even for that: those like it that were
+    // kept at first stand for it.
+    if (!chances || (trace->again && whole->draws.count))
         return (struct tr_chance){0};
     question.whole = whole;
     question.trace = *trace;

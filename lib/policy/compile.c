@@ -91,7 +91,17 @@ static int policies_make(struct tr_policy_set_whole *whole, const struct tr_list
         stage = stages;
     }
     rc = rows_make(whole, error);
-    return rc < 0 ? rc : order_make(whole);
+    if (rc < 0)
+        return rc;
+    whole->pure = calloc(list->count + 1, sizeof(*whole->pure));
+    if (!whole->pure)
+        return -ENOMEM;
+    whole->all_pure = true;
+    for (size_t i = 0; i < list->count; i++) {
+        whole->pure[i] = tr_policy_is_pure(&whole->policies[i]);
+        whole->all_pure &= whole->pure[i];
+    }
+    return order_make(whole);
 }
 
 int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
@@ -121,6 +131,8 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     if (rc < 0)
         goto fail;
     whole->set.shape_path = whole->predicates.shape_path;
+    whole->set.reopen = options->reopen;
+    whole->set.at_once = options->decide_at_once && whole->all_pure;
     rc = tr_policy_plan_make(whole, options->watched, lcores, error);
     if (rc < 0)
         goto fail;
@@ -151,6 +163,7 @@ void tr_policy_set_free(struct tr_policy_set *set)
     tr_policy_draws_clear(&whole->draws);
     if (set->budgets)
         tr_budgets_release(set->budgets, &whole->budget_plan);
+    free(whole->pure);
     tr_policy_plan_clear(whole);
     tr_predicates_clear(&whole->predicates);
     free(whole);

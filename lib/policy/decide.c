@@ -114,18 +114,50 @@ static enum tr_answer ask(const struct tr_policy_set_whole *whole, uint32_t numb
     return answer;
 }
 
+// Does it keep a trace of which much is not known any more? Only if what is known is enough for it, and is more than the
+// id: shares are not drawn again.
+static bool keeps_partial(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    struct tr_trace blank = {.epoch = trace->epoch};
+
+    memcpy(blank.trace_id, trace->trace_id, sizeof(blank.trace_id));
+    return policy->type->certain(policy, trace) == TR_ANSWER_KEEP &&
+           policy->type->certain(policy, &blank) != TR_ANSWER_KEEP;
+}
+
+// A trace that was dropped, and is asked about again: what keeps state has had its say.
+static enum tr_answer ask_again(const struct tr_policy_set_whole *whole, uint32_t at, const struct tr_trace *trace,
+                                uint32_t *by)
+{
+    const struct tr_policy *policy = &whole->policies[whole->order[at]];
+    enum tr_answer answer;
+    uint32_t row;
+
+    *by = whole->order[at];
+    if (!whole->pure[*by])
+        return at < whole->drops ? TR_ANSWER_KEEP : TR_ANSWER_DROP; // as it was: dropped
+    if (at >= whole->drops && trace->partial)
+        return keeps_partial(policy, trace) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    if (!policy->rows)
+        return policy->type->decide(policy, trace);
+    answer = policy->type->decide_row(policy, trace, &row);
+    *by = policy->first_row + row;
+    return answer;
+}
+
 enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struct tr_trace *trace,
                                     struct tr_policy_counters *counters, uint16_t *policy)
 {
     const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
     uint32_t keepers = 0, keeper = 0, keeper_by = 0;
 
-    if (tr_unlikely(whole->budget_plan.slots))
+    if (tr_unlikely(whole->budget_plan.slots) && !trace->again)
         return tr_policy_set_decide_budgets(whole, trace, counters, policy);
     *policy = TR_POLICY_NONE;
     for (uint32_t at = 0; at < whole->policies_count; at++) {
         uint32_t i = whole->order[at], by;
-        enum tr_answer answer = ask(whole, i, trace, counters, &by);
+        enum tr_answer answer = tr_unlikely(trace->again) ? ask_again(whole, at, trace, &by)
+                                                          : ask(whole, i, trace, counters, &by);
 
         // A rule that dropped it is worth a name, if nobody keeps it.
         if (answer == TR_ANSWER_DROP && by != i && *policy == TR_POLICY_NONE)
@@ -134,7 +166,7 @@ enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struc
             continue;
         example_note(&counters[i], trace);
         if (at < whole->drops) {
-            tr_count(&counters[i].traces_dropped, 1);
+            tr_count(&counters[i].traces_dropped, !trace->again);
             *policy = (uint16_t)i;
             return TR_ANSWER_DROP;
         }
@@ -156,4 +188,42 @@ enum tr_answer tr_policy_set_decide(const struct tr_policy_set *set, const struc
             tr_count(&counters[keeper_by].traces_kept_alone, 1);
     }
     return TR_ANSWER_KEEP;
+}
+
+static bool draws(const struct tr_policy *policy)
+{
+    for (uint32_t i = 0; i < policy->sub_count; i++)
+        if (draws(&policy->sub[i]))
+            return true;
+    return policy->drawing;
+}
+
+// A policy that is sure of itself keeps the trace, and none that drops can still say so. That no policy will keep it
+// is certain when each says so by itself.
+enum tr_answer tr_policy_set_certain(const struct tr_policy_set *set, const struct tr_trace *trace, uint16_t *policy)
+{
+    const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
+    bool open = false;
+
+    *policy = TR_POLICY_NONE;
+    for (uint32_t at = 0; at < whole->policies_count; at++) {
+        uint32_t i = whole->order[at];
+        enum tr_answer answer = whole->pure[i] ? whole->policies[i].type->certain(&whole->policies[i], trace)
+                                               : TR_ANSWER_PENDING;
+
+        if (at < whole->drops && answer == TR_ANSWER_KEEP) {
+            *policy = (uint16_t)i;
+            return TR_ANSWER_DROP;
+        }
+        if (at < whole->drops && answer == TR_ANSWER_PENDING)
+            return TR_ANSWER_PENDING;
+        // With adjusted counts, not by chance: what may still come could make it certain, and the count another one.
+        if (answer == TR_ANSWER_KEEP && at >= whole->drops &&
+            (set->adjusted == TR_ADJUSTED_OFF || !draws(&whole->policies[i]))) {
+            *policy = (uint16_t)i;
+            return TR_ANSWER_KEEP;
+        }
+        open = open || (at >= whole->drops && answer != TR_ANSWER_DROP);
+    }
+    return open ? TR_ANSWER_PENDING : TR_ANSWER_DROP;
 }

@@ -14,4 +14,4 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
                                  error);
 }
 
-const struct tr_policy_type tr_policy_drop = {"drop", TR_POLICY_AT_TOP, compile, tr_policy_all_decide};
+const struct tr_policy_type tr_policy_drop = {"drop", TR_POLICY_AT_TOP, compile, tr_policy_all_decide, tr_policy_all_certain};

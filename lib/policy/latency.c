@@ -16,11 +16,26 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
     return 0;
 }
 
+static uint64_t latency_ms(const struct tr_trace *trace)
+{
+    return trace->end_ns > trace->start_ns ? (trace->end_ns - trace->start_ns) / TR_MS : 0;
+}
+
 static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
 {
-    uint64_t ms = trace->end_ns > trace->start_ns ? (trace->end_ns - trace->start_ns) / TR_MS : 0;
+    uint64_t ms = latency_ms(trace);
 
     return ms > policy->least_ms && (!policy->most_ms || ms <= policy->most_ms) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_latency = {"latency", TR_POLICY_ANYWHERE, compile, decide};
+// It only grows, but where no span has said when it began: the first that does may come later.
+static enum tr_answer certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    uint64_t ms = trace->start_ns ? latency_ms(trace) : 0;
+
+    if (policy->most_ms)
+        return ms > policy->most_ms ? TR_ANSWER_DROP : TR_ANSWER_PENDING;
+    return ms > policy->least_ms ? TR_ANSWER_KEEP : TR_ANSWER_PENDING;
+}
+
+const struct tr_policy_type tr_policy_latency = {"latency", TR_POLICY_ANYWHERE, compile, decide, certain};

@@ -21,4 +21,13 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return answer == TR_ANSWER_KEEP ? TR_ANSWER_DROP : TR_ANSWER_KEEP;
 }
 
-const struct tr_policy_type tr_policy_not = {"not", TR_POLICY_AT_TOP | TR_POLICY_IN_AND, compile, decide};
+static enum tr_answer certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    enum tr_answer answer = policy->sub->type->certain(policy->sub, trace);
+
+    if (answer == TR_ANSWER_PENDING)
+        return answer;
+    return answer == TR_ANSWER_KEEP ? TR_ANSWER_DROP : TR_ANSWER_KEEP;
+}
+
+const struct tr_policy_type tr_policy_not = {"not", TR_POLICY_AT_TOP | TR_POLICY_IN_AND, compile, decide, certain};

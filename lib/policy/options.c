@@ -256,7 +256,7 @@ TABLE(policy, "policies", struct tr_policy_options);
 
 static const struct tr_option decision_cache_rows[] = {
     TR_OPTION_UINT(struct tr_decision_cache_options, sampled_cache_size, "sampled_cache_size", "0", 0, 1ull << 31, 0,
-                   "Decisions to keep a trace that are remembered, at least."),
+                   "Decisions to keep a trace that are remembered, at least; 0 with the other: a million in all."),
     TR_OPTION_UINT(struct tr_decision_cache_options, non_sampled_cache_size, "non_sampled_cache_size", "0", 0, 1ull << 31,
                    0, "Decisions to drop a trace that are remembered, at least."),
 };
@@ -307,6 +307,13 @@ static const struct tr_option tail_sampling_rows[] = {
                    "must go by the traces' randomness; off: spans stay as they are."),
     TR_OPTION_BOOL(struct tr_tail_sampling_options, policy_attribute, "policy_attribute", "false", TR_LIVE,
                    "Kept spans say by their attribute tailrace.policy which policy kept them."),
+    TR_OPTION_BOOL(struct tr_tail_sampling_options, reopen, "reopen", "true", TR_LIVE,
+                   "A late span that a policy wants reopens a dropped trace: what the journal still has of it is kept "
+                   "too, marked tailrace.reopened; false: late spans follow the decision, as with the Collector."),
+    TR_OPTION_BOOL(struct tr_tail_sampling_options, decide_at_once, "decide_at_once", "false", TR_LIVE,
+                   "Decide a trace as soon as no further span can change the answer (an error, where errors are kept), "
+                   "and let its spans leave then; it is kept by the first policy that is certain. Without effect beside "
+                   "policies that keep a budget or look at a trace's shape."),
     TR_OPTION_LIST(struct tr_tail_sampling_options, policies, "policies", &policy_table, 1, TR_POLICIES_MAX, TR_LIVE,
                    "A trace is kept if one of these says so."),
 };

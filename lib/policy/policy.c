@@ -58,6 +58,41 @@ enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct
     return answer;
 }
 
+enum tr_answer tr_policy_any_certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    if (!tr_trace_has_any(trace, &policy->any))
+        return TR_ANSWER_PENDING;
+    return policy->invert ? TR_ANSWER_DROP : TR_ANSWER_KEEP;
+}
+
+enum tr_answer tr_policy_all_certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    enum tr_answer answer = TR_ANSWER_KEEP;
+
+    for (uint32_t i = 0; i < policy->sub_count; i++) {
+        enum tr_answer sub = policy->sub[i].type->certain(&policy->sub[i], trace);
+
+        if (sub == TR_ANSWER_DROP)
+            return TR_ANSWER_DROP;
+        if (sub == TR_ANSWER_PENDING)
+            answer = TR_ANSWER_PENDING;
+    }
+    return answer;
+}
+
+enum tr_answer tr_policy_never_certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    return TR_ANSWER_PENDING;
+}
+
+bool tr_policy_is_pure(const struct tr_policy *policy)
+{
+    for (uint32_t i = 0; i < policy->sub_count; i++)
+        if (!tr_policy_is_pure(&policy->sub[i]))
+            return false;
+    return policy->type->certain && !policy->stateful;
+}
+
 int tr_policy_compile(struct tr_policy *policy, const struct tr_policy_options *options,
                       const struct tr_policy_place *place, struct tr_error *error)
 {

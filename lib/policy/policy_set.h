@@ -15,6 +15,8 @@ struct tr_policy_set_whole {
     bool first_match; // the first that keeps ends it
     struct tr_policy_draws draws;
     struct tr_policy_chances *chances; // NULL: without adjusted counts
+    bool *pure;       // by policy: it may be asked at any time, and again
+    bool all_pure;
     struct tr_predicates predicates;
     struct tr_budget_plan budget_plan;
     struct tr_walk_test *tests;

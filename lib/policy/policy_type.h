@@ -35,6 +35,7 @@ struct tr_policy {
         uint32_t count;
         uint32_t mark; // a bit of tr_shape.marks
     } shape;
+    bool stateful;                    // asking it changes what it says of others, whatever its type
     struct tr_policy *sub;            // and, drop, not, composite
     uint32_t sub_count;
     struct tr_rules *rules; // rules
@@ -84,6 +85,11 @@ struct tr_policy_type {
 
     // Thread: owner lcore. With trace->draws set it is a question what it would say: nothing may be spent or counted.
     enum tr_answer (*decide)(const struct tr_policy *policy, const struct tr_trace *trace);
+
+    // What it will say whatever else comes of the trace; PENDING: that is still open. Counts nothing.
+    // NULL: it is not to be asked ahead of its time, nor a second time (a budget, a sampler that learns): a set that
+    // has one decides nothing at once, and where a late span reopens a trace it is passed over.
+    enum tr_answer (*certain)(const struct tr_policy *policy, const struct tr_trace *trace);
 
     // For a type whose policies have rows, all three; else NULL. *row is the one that answered, below policy->rows.
     enum tr_answer (*decide_row)(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row);
@@ -140,6 +146,14 @@ int tr_policy_subs_compile(struct tr_policy *policy, const struct tr_policy_opti
 // All of policy->sub say keep: the first that does not ends it; a budget that is still open leaves it open.
 enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct tr_trace *trace);
 
+enum tr_answer tr_policy_all_certain(const struct tr_policy *policy, const struct tr_trace *trace);
+
+// `certain` of a type that is a function of the trace but never sure of itself early.
+enum tr_answer tr_policy_never_certain(const struct tr_policy *policy, const struct tr_trace *trace);
+
+// May it, and all that is in it, be asked at any time and as often as one likes?
+bool tr_policy_is_pure(const struct tr_policy *policy);
+
 // Put a predicate's number into *bits, or the error for one that could not be numbered (below 0).
 int tr_policy_bit_add(struct tr_bits *bits, const struct tr_policy_place *place, int number, struct tr_error *error);
 // Take the share `terms` of a budget for policy->shares[index] (policy_budget.c).
@@ -168,6 +182,8 @@ enum tr_answer tr_policy_any_decide(const struct tr_policy *policy, const struct
 const char *tr_trace_hash_name(uint64_t begin, char name[TR_DRAW_NAME_BYTES]); // of the draw it is
 uint64_t tr_trace_hash_begin(const char *salt);
 uint64_t tr_trace_hash(uint64_t begin, const uint8_t trace_id[16]);
+// Once one holds that stays so; that none does never is certain.
+enum tr_answer tr_policy_any_certain(const struct tr_policy *policy, const struct tr_trace *trace);
 
 static inline bool tr_trace_has_any(const struct tr_trace *trace, const struct tr_bits *bits)
 {

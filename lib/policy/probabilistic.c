@@ -111,5 +111,11 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return limit_of(policy, trace, &limit) && draw_of(policy, trace) <= limit ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_probabilistic = {"probabilistic", TR_POLICY_ANYWHERE, compile, decide,
+// The id alone decides, or what the first of its spans to say so said of its randomness: that may come later.
+static enum tr_answer certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    return policy->mode == TR_MODE_HASH_SEED ? decide(policy, trace) : TR_ANSWER_PENDING;
+}
+
+const struct tr_policy_type tr_policy_probabilistic = {"probabilistic", TR_POLICY_ANYWHERE, compile, decide, certain,
                                                        .limit = limit_of};

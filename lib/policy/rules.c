@@ -171,6 +171,7 @@ const struct tr_policy_type tr_policy_rules = {.name = "rules",
                                                .compile = compile,
                                                .decide = decide,
                                                .limit = limit_of,
+                                               .certain = tr_policy_never_certain,
                                                .decide_row = decide_row,
                                                .row_name = row_name,
                                                .clear = clear};

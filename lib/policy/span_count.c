@@ -21,4 +21,11 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return trace->spans >= policy->least_spans && trace->spans <= policy->most_spans ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_span_count = {"span_count", TR_POLICY_ANYWHERE, compile, decide};
+static enum tr_answer certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    if (trace->spans > policy->most_spans)
+        return TR_ANSWER_DROP;
+    return trace->spans >= policy->least_spans && policy->most_spans == UINT32_MAX ? TR_ANSWER_KEEP : TR_ANSWER_PENDING;
+}
+
+const struct tr_policy_type tr_policy_span_count = {"span_count", TR_POLICY_ANYWHERE, compile, decide, certain};

@@ -24,4 +24,4 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
     return 0;
 }
 
-const struct tr_policy_type tr_policy_status_code = {"status_code", TR_POLICY_ANYWHERE, compile, tr_policy_any_decide};
+const struct tr_policy_type tr_policy_status_code = {"status_code", TR_POLICY_ANYWHERE, compile, tr_policy_any_decide, tr_policy_any_certain};

@@ -35,4 +35,4 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
 }
 
 const struct tr_policy_type tr_policy_string_attribute = {"string_attribute", TR_POLICY_ANYWHERE, compile,
-                                                          tr_policy_any_decide};
+                                                          tr_policy_any_decide, tr_policy_any_certain};

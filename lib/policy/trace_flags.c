@@ -10,4 +10,4 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
     return tr_policy_any_add(policy, place, tr_predicate_flags(place->predicates, SAMPLED), error);
 }
 
-const struct tr_policy_type tr_policy_trace_flags = {"trace_flags", TR_POLICY_ANYWHERE, compile, tr_policy_any_decide};
+const struct tr_policy_type tr_policy_trace_flags = {"trace_flags", TR_POLICY_ANYWHERE, compile, tr_policy_any_decide, tr_policy_any_certain};

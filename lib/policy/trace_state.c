@@ -26,4 +26,4 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
     return tr_policy_any_add(policy, place, number, error);
 }
 
-const struct tr_policy_type tr_policy_trace_state = {"trace_state", TR_POLICY_ANYWHERE, compile, tr_policy_any_decide};
+const struct tr_policy_type tr_policy_trace_state = {"trace_state", TR_POLICY_ANYWHERE, compile, tr_policy_any_decide, tr_policy_any_certain};

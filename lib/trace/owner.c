@@ -99,7 +99,7 @@ uint64_t tr_owner_bytes(const struct tr_owner_options *options)
 
     table_options_of(options, &table);
     return tr_table_bytes(&table) + tr_pool_bytes(chunks_for(options), sizeof(struct tr_fifo_chunk)) +
-           tr_index_bytes(options->verdicts_max) +
+           tr_index_bytes(options->verdicts_max) + tr_memo_bytes(options->memo_max) +
            (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record) + sizeof(struct tr_owner) +
            asked_bytes(options->traces_max) +
            (options->shape ? tr_shapes_bytes(shape_spans(options)) : 0);
@@ -182,7 +182,8 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
         tr_owner_destroy(owner);
         return tr_error_set(error, ENOMEM, "owner: no memory for %u parked traces", options->traces_max);
     }
-    rc = tr_verdicts_create(&owner->verdicts, options->directory, &file, options->verdicts_max, error);
+    rc = tr_verdicts_create(&owner->verdicts, options->directory, &file, options->verdicts_max, options->memo_max,
+                            error);
     if (rc < 0) {
         tr_owner_destroy(owner);
         return rc;
@@ -243,6 +244,12 @@ void tr_owner_counting_set(struct tr_owner *owner)
     owner->counting = owner->decider.chance != NULL;
 }
 
+void tr_owner_late_set(struct tr_owner *owner, bool reopen, bool at_once)
+{
+    owner->reopen = reopen;
+    owner->at_once = at_once && owner->decider.certain;
+}
+
 void tr_owner_epoch_set(struct tr_owner *owner, uint32_t epoch)
 {
     owner->epoch = epoch;
@@ -266,7 +273,7 @@ bool tr_owner_find_held(const struct tr_owner *owner, const uint8_t id[16], stru
 {
     uint32_t number = tr_table_find(&owner->table, tr_table_hash(&owner->table, id), id);
 
-    if (!number)
+    if (!number || tr_table_entry(&owner->table, number)->flags & TR_ENTRY_DROPPED)
         return false;
     tr_owner_trace_view(owner, number, trace);
     return true;
@@ -278,7 +285,7 @@ bool tr_owner_find_waiting(const struct tr_owner *owner, const uint8_t id[16],
     uint32_t number = tr_table_find(&owner->table, tr_table_hash(&owner->table, id), id);
     const struct tr_entry *entry = tr_table_entry(&owner->table, number);
 
-    if (!number)
+    if (!number || entry->flags & TR_ENTRY_DROPPED)
         return false;
     waiting->due_ns = entry->on == TR_ENTRY_ON_ROOTED ? owner->rooted[entry->reason].due_ns
                                                       : entry->first_ns + owner->waits[entry->wait].wait_ns;
@@ -290,6 +297,11 @@ bool tr_owner_find_waiting(const struct tr_owner *owner, const uint8_t id[16],
 const struct tr_verdict_record *tr_owner_find_verdict(const struct tr_owner *owner, const uint8_t id[16])
 {
     return tr_verdicts_find(&owner->verdicts, tr_table_hash(&owner->table, id), id);
+}
+
+bool tr_owner_find_past(const struct tr_owner *owner, const uint8_t id[16], struct tr_past *past)
+{
+    return tr_owner_past_find(owner, tr_table_hash(&owner->table, id), id, past);
 }
 
 uint64_t tr_owner_verdicts_since(const struct tr_owner *owner)
@@ -309,7 +321,7 @@ void tr_owner_recount(const struct tr_owner *owner, uint64_t *spans, uint64_t *t
         const struct tr_entry *entry = tr_table_entry(&owner->table, number);
         uint64_t refs = 0;
 
-        if (!entry->spans || number == owner->emission.entry)
+        if (!entry->spans || number == owner->emission.entry || entry->flags & TR_ENTRY_DROPPED)
             continue;
         for (struct tr_ref_cursor at = tr_table_refs_begin(entry); refs < entry->spans; refs++) {
             const struct tr_block *block = tr_table_block(&owner->table, at.block);

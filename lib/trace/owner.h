@@ -39,6 +39,8 @@ struct tr_trace {
     uint32_t source; // of its first span
     uint32_t epoch;  // under which it began and is decided
     bool root_seen;
+    bool again;   // it was dropped, and a late span has come
+    bool partial; // again, and no more is known of what came before than these numbers say: its bits are gone
     uint64_t bits[TR_AGGREGATE_WORDS]; // OR over its spans
     const struct tr_trace_ot *ot; // what its spans' trace_state said; NULL: nothing
     struct tr_shapes *shapes;     // its spans' records, for who wants to look at them; NULL: not reserved
@@ -68,6 +70,8 @@ struct tr_decider {
     enum tr_answer (*decide)(void *context, const struct tr_trace *trace, uint16_t *policy);
     // Of a trace that is kept. Asked only after tr_owner_counting_set(); NULL: not known.
     struct tr_chance (*chance)(void *context, const struct tr_trace *trace);
+    // What will be decided whatever else comes of the trace; PENDING: that is open. Counts nothing. NULL: always open.
+    enum tr_answer (*certain)(void *context, const struct tr_trace *trace, uint16_t *policy);
 };
 
 struct tr_owner_output {
@@ -82,6 +86,7 @@ struct tr_owner_options {
     uint32_t traces_max;      // entries of the table
     uint32_t refs_max;        // spans held by reference, all traces together
     uint32_t verdicts_max;    // decisions remembered, power of two, at least TR_VERDICTS_MIN
+    uint32_t memo_max;        // and beyond these, by verdict and policy only
     uint32_t predicate_words; // the most a config may use, 1 to TR_AGGREGATE_WORDS; 0: all
     uint64_t wait_ns;
     uint64_t wait_min_ns;
@@ -118,6 +123,21 @@ struct tr_owner_options {
       "Spans that came after their decision.")                                                               \
     X(late_evicted, COUNTER, "late_spans_total", "verdict=\"evicted\"",                                      \
       "Spans that came after their decision.")                                                               \
+    X(at_once, COUNTER, "decided_at_once_spans_total", "",                                                   \
+      "Spans of traces decided before decision_wait since no further span could change the answer.")         \
+    X(followed_kept, COUNTER, "following_spans_total", "verdict=\"kept\"",                                   \
+      "Spans that came after their trace was decided at once, within its decision_wait: they are not late.")  \
+    X(followed_dropped, COUNTER, "following_spans_total", "verdict=\"dropped\"",                             \
+      "Spans that came after their trace was decided at once, within its decision_wait: they are not late.")  \
+    X(reopened, COUNTER, "reopened_spans_total", "",                                                         \
+      "Spans of dropped traces that were kept after all, as a policy wanted a late span; "                    \
+      "owner_spans_total counts them as dropped and as kept.")                                               \
+    X(reopened_gone, COUNTER, "reopened_spans_gone_total", "",                                               \
+      "Spans of reopened traces that could not be found any more: they stay dropped.")                       \
+    X(traces_reopened, COUNTER, "reopened_traces_total", "",                                                 \
+      "Dropped traces that a late span has reopened; traces_total counts them as dropped and as kept.")      \
+    X(traces_mindful, GAUGE, "dropped_traces_held", "",                                                      \
+      "Dropped traces whose times, and spans as far as the journal has them, are known should they be reopened.") \
     X(emits_sent, COUNTER, "emit_spans_sent_total", "", "Spans that holders were asked to emit.")            \
     X(emits_waiting, GAUGE, "emit_spans_waiting", "",                                                        \
       "Spans of kept traces whose holder is still to be asked.")                                             \
@@ -149,6 +169,10 @@ void tr_owner_wait_root_set(struct tr_owner *owner, uint64_t wait_ns);
 
 // From now on a config may want to know how likely kept traces were to be kept.
 void tr_owner_counting_set(struct tr_owner *owner);
+
+// May a late span reopen a trace that was dropped; is a trace decided as soon as the decider is certain of it? From now
+// on, the second for traces that begin under the epoch of then.
+void tr_owner_late_set(struct tr_owner *owner, bool reopen, bool at_once);
 
 // The epoch under which new traces begin (the lcore calls it once every origin's EPOCH mark is in). Epochs
 // count up, and fewer than 256 may be live (control allows far fewer).
@@ -201,6 +225,17 @@ bool tr_owner_busy(const struct tr_owner *owner);
 // For `traces why` (any thread while the lcores are stopped at a turn's end).
 bool tr_owner_find_held(const struct tr_owner *owner, const uint8_t id[16], struct tr_trace *trace);
 const struct tr_verdict_record *tr_owner_find_verdict(const struct tr_owner *owner, const uint8_t id[16]);
+
+// What is known of a trace that was decided, however long ago.
+struct tr_past {
+    struct tr_verdict_record *record; // NULL: only the memo knows it
+    uint32_t epoch;
+    uint16_t policy;
+    uint8_t verdict; // enum tr_verdict
+    uint8_t marks;   // TR_MARK_*
+    uint64_t threshold;
+};
+bool tr_owner_find_past(const struct tr_owner *owner, const uint8_t id[16], struct tr_past *past);
 
 // What a held trace waits for.
 struct tr_owner_waiting {

@@ -13,6 +13,14 @@ struct tr_entry_list *tr_owner_list_of(struct tr_owner *owner, const struct tr_e
         return &owner->large;
     case TR_ENTRY_ON_PARKED:
         return &owner->parked;
+    case TR_ENTRY_ON_CERTAIN:
+        return &owner->certain;
+    case TR_ENTRY_ON_DROPPED:
+        return &owner->dropped;
+    case TR_ENTRY_ON_BARE:
+        return &owner->bare;
+    case TR_ENTRY_ON_AGAIN:
+        return &owner->again;
     default:
         return NULL;
     }
@@ -69,16 +77,21 @@ void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct t
     trace->source = entry->source;
     trace->epoch = entry->epoch;
     trace->root_seen = entry->flags & TR_ENTRY_ROOT;
+    if (tr_unlikely(entry->flags & TR_ENTRY_DROPPED)) {
+        trace->again = true;
+        trace->partial = entry->flags & TR_ENTRY_PARTIAL;
+        trace->spans = (uint32_t)TR_MIN(entry->spans + entry->gone, (uint64_t)UINT32_MAX);
+    }
     trace->bits[0] = entry->bits;
     if (entry->flags & TR_ENTRY_WIDE)
         memcpy(trace->bits + 1, tr_table_wide(&owner->table, number),
                owner->table.wide_words * sizeof(uint64_t));
     if (tr_unlikely(entry->flags & TR_ENTRY_OT))
-        ot_show(&owner->table.ots[number], entry->spans, trace);
+        ot_show(&owner->table.ots[number], trace->spans, trace);
 }
 
 // Policies that look at the shape of traces find it here.
-static void shapes_show(struct tr_owner *owner, uint32_t number, struct tr_trace *trace)
+void tr_owner_shapes_show(struct tr_owner *owner, uint32_t number, struct tr_trace *trace)
 {
     const struct tr_entry *entry = tr_table_entry(&owner->table, number);
 
@@ -90,11 +103,16 @@ static void shapes_show(struct tr_owner *owner, uint32_t number, struct tr_trace
     trace->shapes = &owner->shapes;
 }
 
-void tr_owner_end(struct tr_owner *owner, uint32_t number)
+void tr_owner_epoch_leave(struct tr_owner *owner, const struct tr_entry *entry)
 {
-    owner->epoch_traces[tr_table_entry(&owner->table, number)->epoch % 256]--;
+    owner->epoch_traces[entry->epoch % 256]--;
     while (owner->epoch_oldest != owner->epoch && !owner->epoch_traces[owner->epoch_oldest % 256])
         owner->epoch_oldest++;
+}
+
+void tr_owner_end(struct tr_owner *owner, uint32_t number)
+{
+    tr_owner_epoch_leave(owner, tr_table_entry(&owner->table, number));
     tr_table_end(&owner->table, number);
 }
 
@@ -118,6 +136,8 @@ static uint64_t *early_counter(struct tr_owner_counters *counters, enum tr_when 
         return &counters->early_size;
     case TR_WHEN_SHUTDOWN:
         return &counters->early_shutdown;
+    case TR_WHEN_CERTAIN:
+        return &counters->at_once;
     default:
         return NULL;
     }
@@ -148,6 +168,17 @@ static void conclude_count(struct tr_owner_counters *counters, uint32_t spans, e
         tr_count(early, spans);
 }
 
+// Dropped now: may a late span change that?
+static bool may_reopen(const struct tr_owner *owner, const struct tr_owner_turn *turn)
+{
+    uint16_t policy;
+
+    if (!owner->reopen || !turn->trace)
+        return false;
+    return !owner->decider.certain ||
+           owner->decider.certain(owner->decider.context, turn->trace, &policy) == TR_ANSWER_PENDING;
+}
+
 void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
                        enum tr_when when, const struct tr_owner_turn *turn)
 {
@@ -163,6 +194,7 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
         .when = (uint8_t)when,
         .epoch = entry->epoch,
     };
+    bool reopens = verdict == TR_VERDICT_DROP && may_reopen(owner, turn);
 
     memcpy(record.trace_id, entry->trace_id, 16);
     if (tr_unlikely(owner->counting) && verdict == TR_VERDICT_KEEP) {
@@ -177,9 +209,16 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
     }
     tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
     owner->waits[entry->wait].traces--;
-    tr_table_forget(&owner->table, number);
+    if (!reopens)
+        tr_table_forget(&owner->table, number);
+    if (verdict == TR_VERDICT_DROP && !reopens)
+        record.marks |= TR_MARK_FINAL;
     tr_verdicts_add(&owner->verdicts, &owner->table, &record);
     conclude_count(&owner->counters, entry->spans, verdict, when);
+    if (reopens) {
+        tr_owner_dropped_keep(owner, number);
+        return;
+    }
     if (verdict != TR_VERDICT_KEEP) {
         tr_owner_end(owner, number);
         return;
@@ -238,18 +277,22 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     }
     tr_owner_trace_view(owner, number, &trace);
     if (tr_unlikely(owner->table.shapes != NULL))
-        shapes_show(owner, number, &trace);
+        tr_owner_shapes_show(owner, number, &trace);
     trace.lcore = owner->lcore;
     trace.asked = entry->on == TR_ENTRY_ON_PARKED ? &owner->asked[number] : &fresh;
+    turn->trace = &trace;
     answer = owner->decider.decide(owner->decider.context, &trace, &policy);
     if (tr_unlikely(owner->table.shapes != NULL))
         shapes_count(owner, turn);
     if (tr_unlikely(fresh.begun))
         owner->asked[number] = fresh;
+    if (tr_unlikely(reason == TR_WHEN_CERTAIN)) // all were asked, for what they count; these are the ones that matter
+        answer = owner->decider.certain(owner->decider.context, &trace, &policy);
     switch (answer) {
     case TR_ANSWER_PENDING:
         tr_owner_move(owner, number, TR_ENTRY_ON_PARKED);
         entry->reason = (uint8_t)reason; // not before: it may have been its bucket
+        turn->trace = NULL;
         return;
     case TR_ANSWER_KEEP:
         tr_owner_conclude(owner, number, TR_VERDICT_KEEP, policy, waited ? TR_WHEN_WAIT : reason, turn);
@@ -259,6 +302,7 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
         break;
     }
     turn->decided++;
+    turn->trace = NULL;
 }
 
 static uint32_t pressed_next(struct tr_owner *owner, uint64_t now)
@@ -300,6 +344,12 @@ static uint32_t due_next(struct tr_owner *owner, enum tr_when *reason, struct tr
     *reason = TR_WHEN_SIZE;
     if (number)
         return number;
+    // Before any acknowledgement: what they wait for may lie below it.
+    *reason = TR_WHEN_CERTAIN;
+    if (owner->certain.first)
+        return owner->certain.first;
+    if (owner->again.first)
+        return owner->again.first;
     if (owner->settle_left) {
         owner->settle_left--;
         number = owner->parked.first;
@@ -341,7 +391,10 @@ uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, u
         number = due_next(owner, &reason, &turn);
         if (!number)
             break;
-        decide(owner, number, reason, &turn);
+        if (tr_unlikely(tr_table_entry(&owner->table, number)->flags & TR_ENTRY_DROPPED))
+            tr_owner_again(owner, number, &turn);
+        else
+            decide(owner, number, reason, &turn);
     }
     tr_owner_fifos_trim(owner, &turn);
     return budget - turn.left;
@@ -358,9 +411,10 @@ uint32_t tr_owner_evict(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, 
     struct tr_owner_turn turn = {.now = now, .wall_ns = wall_ns, .left = budget};
 
     while (turn.left) {
-        uint32_t number = owner->large.first    ? owner->large.first
-                          : owner->parked.first ? owner->parked.first
-                                                : tr_owner_oldest(owner);
+        uint32_t number = owner->large.first     ? owner->large.first
+                          : owner->certain.first ? owner->certain.first
+                          : owner->parked.first  ? owner->parked.first
+                                                 : tr_owner_oldest(owner);
 
         if (!number)
             break;
@@ -383,7 +437,7 @@ bool tr_owner_hurries(const struct tr_owner *owner)
 
 bool tr_owner_busy(const struct tr_owner *owner)
 {
-    return owner->emission.entry || owner->asking;
+    return owner->emission.entry || owner->asking || owner->again.first || owner->certain.first;
 }
 
 uint64_t tr_owner_deadline(const struct tr_owner *owner)
@@ -391,7 +445,8 @@ uint64_t tr_owner_deadline(const struct tr_owner *owner)
     uint32_t oldest = tr_owner_oldest(owner);
     uint64_t deadline = TR_NEVER, due_ns;
 
-    if (owner->emission.entry || owner->large.first || owner->settle_left || (owner->draining && oldest))
+    if (owner->emission.entry || owner->large.first || owner->certain.first || owner->again.first || owner->settle_left ||
+        (owner->draining && oldest))
         return 0;
     if (owner->asking)
         deadline = tr_owner_tail_deadline(owner);

@@ -62,7 +62,13 @@ void tr_owner_emit(struct tr_owner *owner, struct tr_owner_turn *turn)
         *emission = ahead;
         tr_owner_spend(turn, message.emit.spans);
         tr_count(&counters->emits_sent, message.emit.spans);
-        tr_gauge(&counters->emits_waiting, emission->left);
+        if (tr_unlikely(emission->chance.marks & TR_MARK_REOPENED)) {
+            // They move when they go, so that at any moment a span is one or the other.
+            tr_count(&counters->kept, message.emit.spans);
+            tr_count(&counters->reopened, message.emit.spans);
+        } else {
+            tr_gauge(&counters->emits_waiting, emission->left);
+        }
     }
     if (!emission->left) {
         tr_owner_end(owner, emission->entry);

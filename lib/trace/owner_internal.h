@@ -71,6 +71,11 @@ struct tr_owner {
     uint32_t rooted_first, rooted_next; // buckets in use, modulo
     struct tr_entry_list large;
     struct tr_entry_list parked;
+    struct tr_entry_list certain;
+    struct tr_entry_list dropped, bare, again; // owner_late.c
+    uint64_t refs_spare;                       // references of those on `dropped`
+    bool reopen;
+    bool at_once;
     uint32_t settle_left; // parked traces, from the first, to be asked about again
     bool hurries;         // a parked trace was in the way at the last poll
     struct tr_asked *asked; // by entry: of those that asked; not touched before
@@ -101,6 +106,7 @@ struct tr_owner_turn {
     uint64_t wall_ns;
     uint32_t left;
     uint32_t decided;
+    const struct tr_trace *trace; // being decided; NULL: unseen
 };
 
 static inline void tr_owner_spend(struct tr_owner_turn *turn, uint32_t work)
@@ -117,8 +123,8 @@ static inline uint64_t tr_owner_wait_min(const struct tr_owner *owner, const str
 // Is the table, or what hangs on it, so full that the oldest must go?
 static inline bool tr_owner_pressed(const struct tr_owner *owner)
 {
-    return tr_pool_free(&owner->table.entries) < owner->traces_low ||
-           owner->table.refs_max - owner->table.refs < owner->refs_low ||
+    return tr_pool_free(&owner->table.entries) + owner->dropped.count + owner->bare.count < owner->traces_low ||
+           owner->table.refs_max - owner->table.refs + owner->refs_spare < owner->refs_low ||
            tr_pool_free(&owner->chunks) < owner->chunks_low;
 }
 
@@ -130,6 +136,8 @@ uint32_t tr_owner_oldest(const struct tr_owner *owner);
 
 void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct tr_trace *trace);
 
+void tr_owner_shapes_show(struct tr_owner *owner, uint32_t number, struct tr_trace *trace);
+
 // The root of a trace has come (owner_rooted.c).
 void tr_owner_root_seen(struct tr_owner *owner, uint32_t number, uint64_t now);
 
@@ -140,6 +148,40 @@ uint32_t tr_owner_rooted_front(const struct tr_owner *owner, uint64_t *due_ns);
 void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
                        enum tr_when when, const struct tr_owner_turn *turn);
 void tr_owner_end(struct tr_owner *owner, uint32_t number);
+
+// It is not held any more, nor being emitted, under its epoch.
+void tr_owner_epoch_leave(struct tr_owner *owner, const struct tr_entry *entry);
+
+// --- owner_late.c
+
+// A trace that was just dropped stays in mind: its entry and, as long as there is room, its references.
+void tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number);
+
+// Make room for a reference, or for an entry, at the cost of the dropped trace that was touched longest ago.
+//
+// Returns false: none is left. Cost: 3 cache misses, called for ahead.
+bool tr_owner_dropped_strip(struct tr_owner *owner);
+bool tr_owner_dropped_give(struct tr_owner *owner);
+
+// Take a span whose trace is decided: it follows the verdict, or makes the trace be asked about again.
+//
+// number  of the entry of a dropped trace, 0: there is only what the past says
+// Returns false: there is no room for it now, and nothing was changed.
+bool tr_owner_late_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary, uint64_t hash,
+                        uint32_t number, struct tr_past *past, uint64_t now, uint64_t wall_ns);
+bool tr_owner_past_find(const struct tr_owner *owner, uint64_t hash, const uint8_t id[16], struct tr_past *past);
+
+// Ask about a dropped trace again, and emit what is left of it if it is wanted.
+void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_turn *turn);
+
+// A span was added to a held trace: is its answer certain now? Then it is decided at the next poll.
+//
+// before  its aggregates without that span
+struct tr_owner_before {
+    uint64_t bits, start_ns, end_ns;
+};
+void tr_owner_certain_look(struct tr_owner *owner, uint32_t number, const struct tr_owner_before *before,
+                           const struct tr_summary *summary);
 
 // Send emits of the current emission until it is over, a ring is full or the budget is spent.
 void tr_owner_emit(struct tr_owner *owner, struct tr_owner_turn *turn);

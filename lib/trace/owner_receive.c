@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The owner's intake: summaries into the table, late spans after their verdict, TAIL requests noted.
+// The owner's intake: summaries into the table, TAIL requests noted.
 #include "trace/owner_internal.h"
-
-#include "base/hash.h"
 
 // Messages whose cache lines are called for together: more than the misses a core can have in flight is no
 // gain.
@@ -41,49 +39,16 @@ static void burst_prefetch(const struct tr_owner *owner, const union tr_message 
     }
 }
 
-// A span whose trace is decided follows its verdict. Returns false: its emit finds the ring full.
-static bool late_take(struct tr_owner *owner, struct tr_verdict_record *record,
-                      const struct tr_summary *summary, uint32_t origin)
-{
-    struct tr_owner_counters *counters = &owner->counters;
-
-    if (record->verdict == TR_VERDICT_KEEP) {
-        union tr_message message = {.emit = {.trace_hash = tr_hash_trace_id(summary->trace_id),
-                                             .kind = TR_MESSAGE_EMIT,
-                                             .spans = 1,
-                                             .epoch = (uint8_t)record->epoch,
-                                             .policy = record->policy,
-                                             .epoch_whole = record->epoch,
-                                             .threshold = record->threshold,
-                                             .marks = record->marks & TR_MARKS_EMITTED}};
-
-        message.emit.span[0] = (struct tr_emit_span){
-            .position = summary->position, .context = summary->context, .bytes = summary->bytes};
-        if (!owner->output.send(owner->output.context, origin, &message)) {
-            tr_count(&counters->output_full, 1);
-            return false;
-        }
-        tr_count(&counters->emits_sent, 1);
-        tr_count(&counters->kept, 1);
-        tr_count(&counters->late_kept, 1);
-    } else if (record->verdict == TR_VERDICT_DROP) {
-        tr_count(&counters->dropped, 1);
-        tr_count(&counters->late_dropped, 1);
-    } else {
-        tr_count(&counters->evicted, 1);
-        tr_count(&counters->late_evicted, 1);
-    }
-    record->late_spans++;
-    return true;
-}
-
 // Returns the new trace's entry, 0: the table is full.
 static uint32_t trace_begin(struct tr_owner *owner, uint64_t hash, const struct tr_summary *summary,
                             uint64_t now)
 {
     uint32_t number = tr_table_begin(&owner->table, hash, summary->trace_id);
-    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    struct tr_entry *entry;
 
+    if (!number && tr_owner_dropped_give(owner))
+        number = tr_table_begin(&owner->table, hash, summary->trace_id);
+    entry = tr_table_entry(&owner->table, number);
     if (!number) {
         tr_count(&owner->counters.table_full, 1);
         return 0;
@@ -102,20 +67,24 @@ static uint32_t trace_begin(struct tr_owner *owner, uint64_t hash, const struct 
 
 // Returns false: there is no room for it now, and nothing was changed.
 static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary,
-                         uint64_t hash, uint64_t now)
+                         uint64_t hash, uint64_t now, uint64_t wall_ns)
 {
     struct tr_table *table = &owner->table;
     uint32_t number = tr_table_find(table, hash, summary->trace_id);
     struct tr_origin *from = &owner->origins[origin];
-    struct tr_entry *entry;
+    struct tr_owner_before before;
+    struct tr_entry *entry = tr_table_entry(table, number);
+    struct tr_past past;
 
     if (!number) {
-        struct tr_verdict_record *record = tr_verdicts_find(&owner->verdicts, hash, summary->trace_id);
-
-        if (record)
-            return late_take(owner, record, summary, origin);
+        if (tr_owner_past_find(owner, hash, summary->trace_id, &past))
+            return tr_owner_late_take(owner, origin, summary, hash, 0, &past, now, wall_ns);
+    } else if (tr_unlikely(entry->flags & TR_ENTRY_DROPPED)) {
+        tr_owner_past_find(owner, hash, summary->trace_id, &past);
+        return tr_owner_late_take(owner, origin, summary, hash, number, &past, now, wall_ns);
     }
-    if (tr_unlikely(table->refs == table->refs_max || !tr_fifo_room(&from->fifo, &owner->chunks))) {
+    if (tr_unlikely((table->refs == table->refs_max && !tr_owner_dropped_strip(owner)) ||
+                    !tr_fifo_room(&from->fifo, &owner->chunks))) {
         tr_count(&owner->counters.refs_full, 1);
         return false;
     }
@@ -124,8 +93,9 @@ static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct t
         if (!number)
             return false;
     }
-    tr_table_add(table, number, summary, origin);
     entry = tr_table_entry(table, number);
+    before = (struct tr_owner_before){entry->bits, entry->start_ns, entry->end_ns};
+    tr_table_add(table, number, summary, origin);
     if (!(entry->origins & 1ull << origin)) {
         entry->origins |= 1ull << origin;
         tr_fifo_push(&from->fifo, &owner->chunks, summary->position, number, table->generations[number]);
@@ -135,6 +105,8 @@ static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct t
         tr_owner_move(owner, number, TR_ENTRY_ON_LARGE);
     if (owner->wait_root_ns && summary->flags & TR_SPAN_ROOT)
         tr_owner_root_seen(owner, number, now);
+    if (tr_unlikely(owner->at_once))
+        tr_owner_certain_look(owner, number, &before, summary);
     tr_count(&owner->counters.held, 1);
     return true;
 }
@@ -163,7 +135,7 @@ uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union t
             if (tr_unlikely(message->summary.flags & (TR_SPAN_WIDE | TR_SPAN_SHAPE)) &&
                 count - i < tr_summary_slots(&message->summary))
                 break;
-            if (!summary_take(owner, origin, &message->summary, hashes[i % BURST], now))
+            if (!summary_take(owner, origin, &message->summary, hashes[i % BURST], now, wall_ns))
                 break;
             epoch_check(owner, &message->summary);
             spans++;

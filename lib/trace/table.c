@@ -166,6 +166,16 @@ void tr_table_end(struct tr_table *table, uint32_t number)
     tr_pool_give(&table->entries, number, number, 1);
 }
 
+void tr_table_strip(struct tr_table *table, uint32_t number)
+{
+    struct tr_entry *entry = tr_table_entry(table, number);
+
+    blocks_give(&table->blocks, entry);
+    table->refs -= entry->spans;
+    entry->spans = 0;
+    entry->last_block = 0;
+}
+
 static void wide_add(struct tr_table *table, struct tr_entry *entry, uint32_t number,
                      const struct tr_summary *summary)
 {

@@ -14,6 +14,8 @@
 #define TR_ENTRY_ROOT 0x01 // its root span was seen
 #define TR_ENTRY_WIDE 0x02 // its row in `wide` is in use
 #define TR_ENTRY_OT   0x04 // its row in `ots` is
+#define TR_ENTRY_PARTIAL 0x08 // of what came before, the bits are not known
+#define TR_ENTRY_DROPPED 0x10 // dropped already, and kept in mind for what may come late
 
 // Which list an entry is on.
 enum tr_entry_on {
@@ -22,6 +24,10 @@ enum tr_entry_on {
     TR_ENTRY_ON_ROOTED, // its root has come: the list of its bucket
     TR_ENTRY_ON_LARGE,  // grew too large: decided at the next poll
     TR_ENTRY_ON_PARKED, // the decider said PENDING
+    TR_ENTRY_ON_CERTAIN, // its answer can't change any more: decided at the next poll
+    TR_ENTRY_ON_DROPPED, // dropped, with its references
+    TR_ENTRY_ON_BARE,    // dropped, its references given back
+    TR_ENTRY_ON_AGAIN,   // dropped, and a late span has come: asked about again at the next poll
 };
 
 // First line: what each span touches. Second line: the beginning and the end of a trace, and each new block.
@@ -33,7 +39,10 @@ struct tr_entry {
     uint64_t bits;
     uint64_t bytes : 48;
     uint64_t flags : 16; // TR_ENTRY_ROOT, TR_ENTRY_WIDE
-    uint64_t origins;    // bit n: lcore n holds spans of it
+    union {
+        uint64_t origins; // bit n: lcore n holds spans of it
+        uint64_t gone;    // dropped: spans of it whose references were given back
+    };
     uint32_t spans;      // references, too: the next one goes into slot spans % TR_BLOCK_REFS
     uint32_t last_block;
 
@@ -181,6 +190,9 @@ void tr_table_forget(struct tr_table *table, uint32_t entry);
 
 // Give the entry and its references back.
 void tr_table_end(struct tr_table *table, uint32_t entry);
+
+// Give the references back and keep the entry.
+void tr_table_strip(struct tr_table *table, uint32_t entry);
 
 // Add a summary's span to a trace, with the slots that follow it. There must be room: table->refs < table->refs_max.
 void tr_table_add(struct tr_table *table, uint32_t entry, const struct tr_summary *summary, uint32_t holder);

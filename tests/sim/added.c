@@ -25,6 +25,11 @@ static bool note(struct sim_world *world, struct sim_added *added, const struct 
         added->count = pair.value.number;
         return true;
     }
+    if (pair.key_bytes == 17 && memcmp(pair.key, "tailrace.reopened", 17) == 0 && !added->reopened &&
+        pair.value.type == TR_VALUE_BOOL && pair.value.integer == 1) {
+        added->reopened = true;
+        return true;
+    }
     return sim_fail(world, "an attribute was added that nobody asked for");
 }
 
@@ -99,7 +104,11 @@ bool sim_added_holds(struct sim_world *world, uint32_t index)
         if (added->policy[0] ? strcmp(added->policy, name_of(config, trace->verdict_policy, text)) != 0 : always)
             return sim_fail(world, "trace %u span %u says that %s kept it, config %u (epoch %u) has %s", index, number,
                             added->policy, config, trace->verdict_epoch, name_of(config, trace->verdict_policy, text));
-        if (added->count ? config != SIM_CONFIG_ADDS || !count_holds(trace, added->count) : always)
+        if (trace->verdicts == 1 && added->reopened != trace->reopened)
+            return sim_fail(world, "trace %u span %u does %ssay that it is reopened", index, number,
+                            added->reopened ? "" : "not ");
+        if (added->count ? config != SIM_CONFIG_ADDS || !count_holds(trace, added->count)
+                         : always && !added->reopened)
             return sim_fail(world, "trace %u span %u stands for %g, kept by policy %u of config %u with %u of %u spans", index,
                             number, added->count, trace->verdict_policy, config, trace->verdict_spans, trace->spans);
     }

@@ -114,6 +114,7 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
     trace->verdict_epoch = record->epoch;
     trace->verdict_policy = record->policy;
     trace->verdict_spans = record->spans;
+    trace->reopened |= record->marks & TR_MARK_REOPENED;
     if (record->epoch < 1 || record->epoch > world->epoch || record->verdict == TR_VERDICT_EVICTED)
         return sim_fail(world, "trace %u: epoch %u, verdict %u", index, record->epoch, record->verdict);
 
@@ -123,6 +124,12 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
     if (kept && !due)
         return sim_fail(world, "trace %u was kept, which config %u (epoch %u) does not want", index,
                         world->config_of[record->epoch], record->epoch);
+    if (record->marks & TR_MARK_REOPENED)
+        return kept || sim_fail(world, "trace %u was reopened to be dropped", index);
+    if (record->when == TR_WHEN_CERTAIN)
+        return kept == due || sim_fail(world, "trace %u was %s for certain; config %u (epoch %u) %s it", index,
+                                       kept ? "kept" : "dropped", world->config_of[record->epoch], record->epoch,
+                                       due ? "wants" : "does not want");
     if (!kept && due && record->spans == trace->spans &&
         !sim_is_limited(trace, world->config_of[record->epoch]))
         return sim_fail(world,
@@ -140,6 +147,31 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
            sim_fail(world, "a drain that nobody asked for");
 }
 
+// A verdict that was reopened says so in its place.
+static bool reopened_holds(struct sim_world *world, uint32_t index)
+{
+    struct sim_trace *trace = &world->traces[index];
+    const struct tr_verdict_record *record;
+
+    if (!trace->verdicts ||
+        world->verdicts_read[trace->verdict_lcore] - trace->verdict_number > world->options.verdicts_max)
+        return true;
+    record = tr_verdict_ring_at(&world->lcores[trace->verdict_lcore]->owner->verdicts.ring, trace->verdict_number);
+    if (record->verdict == TR_VERDICT_DROP) {
+        return !trace->kept || sim_fail(world, "trace %u was kept, and then dropped", index);
+    }
+    if (trace->kept)
+        return true;
+    trace->kept = trace->reopened = true;
+    trace->verdict_epoch = record->epoch;
+    trace->verdict_policy = record->policy;
+    if (!(record->marks & TR_MARK_REOPENED) || !record->epoch || record->epoch > world->epoch)
+        return sim_fail(world, "trace %u was dropped, and is kept without a word", index);
+    return sim_keeps(trace, index, world->config_of[record->epoch]) ||
+           sim_fail(world, "trace %u was reopened, which config %u (epoch %u) does not want", index,
+                    world->config_of[record->epoch], record->epoch);
+}
+
 bool sim_verdicts_read(struct sim_world *world)
 {
     for (uint32_t i = 0; i < world->options.lcores; i++) {
@@ -154,6 +186,9 @@ bool sim_verdicts_read(struct sim_world *world)
                                tr_verdict_ring_at(ring, world->verdicts_read[i])))
                 return false;
     }
+    for (uint32_t i = 0; i < SIM_TRACES; i++)
+        if (!reopened_holds(world, i))
+            return false;
     return true;
 }
 
@@ -184,8 +219,8 @@ static bool sleepers_hold(struct sim_world *world)
 
 struct sums {
     uint64_t committed, walked, not_walked, rejected, sent, in_flight;
-    uint64_t received, kept, dropped, evicted, held, recounted, epoch_behind;
-    uint64_t emits_sent, emits_waiting, emitted, stale, too_large, in_class2, outboxes;
+    uint64_t received, kept, dropped, reopened, reopened_gone, evicted, held, recounted, epoch_behind;
+    uint64_t emits_sent, emits_waiting, emitted, stale, gone, too_large, in_class2, outboxes;
     uint64_t noted, sources_rejected, sources_kept;
 };
 
@@ -208,6 +243,8 @@ static struct sums sum_up(const struct sim_world *world)
         s.received += owner->received;
         s.kept += owner->kept;
         s.dropped += owner->dropped;
+        s.reopened += owner->reopened;
+        s.reopened_gone += owner->reopened_gone;
         s.evicted += owner->evicted;
         s.held += owner->held;
         s.epoch_behind += owner->epoch_behind;
@@ -215,6 +252,7 @@ static struct sums sum_up(const struct sim_world *world)
         s.emits_waiting += owner->emits_waiting;
         s.emitted += lcore->counters.emitted;
         s.stale += lcore->counters.emit_stale;
+        s.gone += lcore->counters.emit_gone;
         s.too_large += lcore->counters.emit_too_large;
         s.outboxes += world->read[i] + world->lost[i] + tr_outbox_queued(&lcore->outbox, &world->cursors[i]);
         s.noted += lcore->study.head + lcore->study.lost;
@@ -238,6 +276,31 @@ static struct sums sum_up(const struct sim_world *world)
                             (unsigned long long)(right));                                                    \
     } while (0)
 
+// What an owner keeps of dropped traces: recounted from the table.
+static bool dropped_hold(struct sim_world *world, uint32_t i)
+{
+    const struct tr_owner *owner = world->lcores[i]->owner;
+    uint64_t spare = 0, dropped = 0, bare = 0, asked = 0, refs = 0;
+
+    for (uint32_t number = 1; number <= owner->table.entries.touched; number++) {
+        const struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+        refs += entry->spans;
+        if (!(entry->flags & TR_ENTRY_DROPPED))
+            continue;
+        dropped += entry->on == TR_ENTRY_ON_DROPPED;
+        spare += entry->on == TR_ENTRY_ON_DROPPED ? entry->spans : 0;
+        bare += entry->on == TR_ENTRY_ON_BARE;
+        asked += entry->on == TR_ENTRY_ON_AGAIN;
+    }
+    HOLDS(world, refs, (uint64_t)owner->table.refs);
+    HOLDS(world, spare, owner->refs_spare);
+    HOLDS(world, dropped, (uint64_t)owner->dropped.count);
+    HOLDS(world, bare, (uint64_t)owner->bare.count);
+    HOLDS(world, asked, (uint64_t)owner->again.count);
+    return true;
+}
+
 static bool pools_hold(struct sim_world *world)
 {
     for (uint32_t i = 0; i < world->options.lcores; i++) {
@@ -250,6 +313,8 @@ static bool pools_hold(struct sim_world *world)
         if (journal->ring.head - journal->ring.tail > journal->ring.bytes ||
             journal->contexts_head - journal->contexts_tail > journal->contexts_mask + 1)
             return sim_fail(world, "the journal of lcore %u holds more than it may", i);
+        if (!dropped_hold(world, i))
+            return false;
         if (lcore->counters.horizon_shortest_ns && !journal->ring.tail)
             return sim_fail(world, "the journal of lcore %u was let go nowhere, and says how far back it reached", i);
         if (lcore->walker.position < journal->ring.tail || lcore->walker.position > journal->ring.head)
@@ -268,10 +333,10 @@ bool sim_identities_hold(struct sim_world *world)
     HOLDS(world, s.rejected, s.sources_rejected);
     HOLDS(world, s.emitted, s.sources_kept);
     HOLDS(world, s.sent, s.received + s.in_flight);
-    HOLDS(world, s.received, s.kept + s.dropped + s.evicted + s.held);
+    HOLDS(world, s.received, s.kept + s.dropped - s.reopened + s.evicted + s.held);
     HOLDS(world, s.held, s.recounted);
     HOLDS(world, s.kept, s.emits_sent + s.emits_waiting);
-    HOLDS(world, s.emits_sent, s.emitted + s.stale + s.too_large + s.in_class2);
+    HOLDS(world, s.emits_sent, s.emitted + s.stale + s.gone + s.too_large + s.in_class2);
     HOLDS(world, s.emitted, s.outboxes);
     HOLDS(world, s.stale, 0ull);
     HOLDS(world, s.too_large, 0ull);
@@ -288,7 +353,8 @@ static bool trace_holds(struct sim_world *world, uint32_t index)
     const struct sim_trace *trace = &world->traces[index];
     const struct tr_verdict_record *record =
         tr_verdict_ring_at(&world->lcores[trace->verdict_lcore]->owner->verdicts.ring, trace->verdict_number);
-    uint32_t accepted = 0, unknown = 0, seen = 0;
+    uint32_t accepted = 0, unknown = 0, seen = 0, came;
+    bool due;
 
     for (uint32_t number = 0; number < trace->spans; number++) {
         bool out = trace->seen[number];
@@ -297,7 +363,7 @@ static bool trace_holds(struct sim_world *world, uint32_t index)
         unknown += trace->fate[number] == SIM_UNKNOWN;
         seen += out;
         if (trace->verdicts == 1 && trace->fate[number] == SIM_ACCEPTED && !world->options.slow_readers &&
-            out != trace->kept)
+            out != trace->kept && !trace->reopened)
             return sim_fail(world, "trace %u was %s, but its span %u did %scome out", index,
                             trace->kept ? "kept" : "dropped", number, out ? "" : "not ");
     }
@@ -312,10 +378,39 @@ static bool trace_holds(struct sim_world *world, uint32_t index)
         return sim_fail(world, "trace %u was dropped, and %u of its spans came out", index, seen);
     if (world->verdicts_read[trace->verdict_lcore] - trace->verdict_number > world->options.verdicts_max)
         return true; // forgotten
-    return (record->spans + record->late_spans >= accepted &&
-            record->spans + record->late_spans <= accepted + unknown) ||
-           sim_fail(world, "trace %u: %u and %u late spans in its verdict, %u accepted, %u perhaps", index,
-                    record->spans, record->late_spans, accepted, unknown);
+    came = record->spans + record->late_spans +
+           (record->when == TR_WHEN_CERTAIN ? record->followed_spans : 0);
+    if (came < accepted || came > accepted + unknown)
+        return sim_fail(world, "trace %u: %u, %u that followed and %u late spans in its verdict, %u accepted, %u perhaps",
+                        index, record->spans, record->followed_spans, record->late_spans, accepted, unknown);
+    // Whatever the order and the pauses its spans came in: what its config wants of the whole trace it has kept.
+    due = sim_keeps(trace, index, world->config_of[record->epoch]);
+    return !world->options.roomy || world->swaps || accepted < trace->spans || trace->kept == due ||
+           sim_is_limited(trace, world->config_of[record->epoch]) ||
+           sim_fail(world, "trace %u is %s with all its spans there; config %u (epoch %u) %s it", index,
+                    trace->kept ? "kept" : "dropped", world->config_of[record->epoch], record->epoch,
+                    due ? "wants" : "does not want");
+}
+
+// Of reopened traces, what did not come out is counted as gone: no more, and no less.
+static bool gone_holds(struct sim_world *world, const struct sums *s)
+{
+    uint64_t missing = 0;
+
+    for (uint32_t i = 0; i < SIM_TRACES; i++) {
+        const struct sim_trace *trace = &world->traces[i];
+
+        if (trace->verdicts > 1)
+            return true;
+        for (uint32_t number = 0; number < trace->spans; number++) {
+            if (trace->fate[number] == SIM_UNKNOWN)
+                return true;
+            missing += trace->reopened && trace->fate[number] == SIM_ACCEPTED && !trace->seen[number];
+        }
+    }
+    if (world->options.roomy && !world->options.slow_readers)
+        HOLDS(world, missing, s->gone + s->reopened_gone);
+    return true;
 }
 
 bool sim_rest_holds(struct sim_world *world)
@@ -324,7 +419,7 @@ bool sim_rest_holds(struct sim_world *world)
     struct sums s = sum_up(world);
 
     HOLDS(world, s.held + s.not_walked + s.in_flight + s.emits_waiting + s.in_class2, 0ull);
-    HOLDS(world, s.kept, s.emitted);
+    HOLDS(world, s.kept, s.emitted + s.gone);
     for (uint32_t i = 0; i < SIM_TRACES; i++) {
         for (uint32_t number = 0; number < world->traces[i].spans; number++) {
             accepted += world->traces[i].fate[number] == SIM_ACCEPTED;
@@ -337,5 +432,5 @@ bool sim_rest_holds(struct sim_world *world)
         return sim_fail(world, "%llu spans are walked, %llu were accepted and %llu perhaps",
                         (unsigned long long)s.walked, (unsigned long long)accepted,
                         (unsigned long long)unknown);
-    return true;
+    return gone_holds(world, &s);
 }

@@ -28,9 +28,14 @@ static unsigned seconds = 120; // until a seed hangs: of those under a sanitizer
 static void report(bool good, uint32_t frames)
 {
     const struct sim_options *o = &world.options;
-    uint64_t read = 0, lost = 0;
+    uint64_t read = 0, lost = 0, reopened = 0, gone = 0, at_once = 0;
 
     for (uint32_t i = 0; i < o->lcores; i++) {
+        const struct tr_owner_counters *owner = tr_owner_counters(world.lcores[i]->owner);
+
+        reopened += owner->traces_reopened;
+        gone += owner->reopened_gone + world.lcores[i]->counters.emit_gone;
+        at_once += owner->at_once;
         read += world.read[i];
         lost += world.lost[i];
     }
@@ -38,16 +43,18 @@ static void report(bool good, uint32_t frames)
            (unsigned long long)world.steps, good ? "all held" : world.failure);
     printf("  %u lcores, %u clients, rings of %u, journal %llu, outbox %llu, table %u of %u spans, %u "
            "verdicts, wait %llu us"
-           "%s%s%s%s\n",
+           "%s%s%s%s%s\n",
            o->lcores, o->clients, o->slots, (unsigned long long)o->journal_bytes,
            (unsigned long long)o->outbox_bytes, o->traces_max, o->refs_max, o->verdicts_max,
            (unsigned long long)(o->wait_ns / TR_US), o->flaky ? ", flaky" : "", o->floods ? ", floods" : "",
+           o->roomy ? ", roomy" : "",
            o->slow_readers ? ", slow readers" : "", o->drains ? ", drains" : "");
     printf("  %llu requests answered, %llu refused, %llu broken; %llu spans out, %llu lost to slow readers; "
-           "%llu swaps\n",
+           "%llu swaps; %llu traces reopened, %llu of their spans gone; %llu spans decided at once\n",
            (unsigned long long)world.answered, (unsigned long long)world.refused,
            (unsigned long long)world.broken, (unsigned long long)read, (unsigned long long)lost,
-           (unsigned long long)world.swaps);
+           (unsigned long long)world.swaps, (unsigned long long)reopened, (unsigned long long)gone,
+           (unsigned long long)at_once);
     if (world.net)
         sim_net_report(&world, frames);
     fflush(stdout);

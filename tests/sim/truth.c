@@ -257,6 +257,8 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     epoch->attrs->version = epoch->number;
     epoch->policies->wait_ns = world->options.wait_ns * (1 + sim_draw(world, 3));
     epoch->policies->wait_min_ns = world->options.wait_min_ns;
+    epoch->policies->reopen = world->options.reopens && (world->options.roomy || sim_draw(world, 8));
+    epoch->policies->at_once = sim_draw(world, 2);
     for (uint32_t i = 0; i < world->options.lcores; i++)
         epoch->counters[i] = calloc(epoch->policies->policies + 1, sizeof(*epoch->counters[i]));
     world->config_of[epoch->number] = config;

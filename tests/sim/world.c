@@ -57,6 +57,13 @@ static void options_draw(struct sim_world *world)
     o->floods = sim_draw(world, 6) == 0;
     o->limits = o->seed % 3 == 0;
     o->window = 24;
+    o->roomy = !o->floods && sim_draw(world, 3) == 0;
+    o->reopens = o->roomy || sim_draw(world, 4);
+    if (o->roomy) {
+        o->traces_max = 512;
+        o->refs_max = o->spans_max = SIM_TRACES * SIM_TRACE_SPANS;
+        o->verdicts_max = 1024;
+    }
     if (o->floods) {
         o->lcores = 1 + (uint32_t)sim_draw(world, 2);
         o->window = 250;
@@ -92,6 +99,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                               .traces_max = o->traces_max,
                                               .refs_max = o->refs_max,
                                               .verdicts_max = o->verdicts_max,
+                                              .memo_max = o->slots % 4 * 64,
                                               .wait_ns = o->wait_ns,
                                               .wait_min_ns = o->wait_min_ns,
                                               .trace_spans_max = o->spans_max,

@@ -42,6 +42,7 @@ enum sim_fate {
 struct sim_added {
     char policy[SIM_POLICY_BYTES]; // "": none
     double count;                  // 0: none
+    bool reopened; // it said so
 };
 
 struct sim_trace {
@@ -58,6 +59,7 @@ struct sim_trace {
     uint32_t verdict_epoch, verdict_spans;
     uint16_t verdict_policy;
     struct sim_added added[SIM_TRACE_SPANS];
+    bool reopened; // and some of its spans may be gone
 };
 
 enum sim_client_state { SIM_CLOSED, SIM_IDLE, SIM_SENDING };
@@ -104,6 +106,8 @@ struct sim_options {
     bool slow_readers;           // outboxes overrun
     bool drains;                 // ends with a drain instead of waiting
     bool limits;                 // configs spend budgets
+    bool roomy;                  // no owner ever forgets anything
+    bool reopens;                // in every config
 };
 
 struct sim_world {

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What comes after a decision: essay.
+//
+// A span whose trace is decided follows the verdict. Where the trace was dropped and a policy might still want it, it
+// *reopens* it instead: the trace is asked about again, and if it is kept now, all of its spans that can still be found
+// are emitted, marked. Nothing is searched for: a dropped trace just keeps its entry, with its aggregates and its
+// references, until somebody needs the room. The table is sized to hold the whole journal undecided (app/sizes.c), so
+// there is room for what was dropped for about as long as the journal reaches, and for the aggregates alone for some
+// times longer. No walk over the journal, nothing that grows, no hold on the tail.
+//
+//   held --drop--> DROPPED (references) --room for a span is needed--> BARE (aggregates) --room for a trace--> forgotten
+//                     ^   \                                             |                                       |
+//                     |    late span                               late span                        late span, by verdict
+//                     |        \--> AGAIN <---------------------------- / <------ an entry of its own ----------/
+//                     |                |
+//                     +--not wanted----+--wanted--> emitted, the verdict says kept (reopened)
+//
+// Lists are in the order of the last touch. A set whose answer is certain when it drops (a drop policy that has matched,
+// shares by trace id only) leaves nothing to reopen: such a trace is forgotten at once, and its verdict is final.
+//
+// What was asked of it:
+//   - Emitted twice? A trace leaves the table when it is reopened, and its verdict says kept before the first emit: a
+//     further late span follows that one. Until then every late span goes into the same entry, which is asked about once
+//     a poll.
+//   - Counted twice? A dropped span is counted as dropped and, when its emit goes, as kept and as reopened, in one step:
+//     received = kept + dropped - reopened + evicted + held. What has no reference stays dropped, and is counted gone.
+//     What the holder's tail has passed is counted there, as lost to a reopening.
+//   - The tail: a dropped trace has no live node in any FIFO, so nothing waits for it. The holder checks each emit
+//     against its tail as ever. A late span that is still to be asked about would be passed by an acknowledgement behind
+//     it: so what was asked is decided before anything is acknowledged, and emits go before acknowledgements.
+//   - Configs: a trace is asked about under the epoch that dropped it, for as long as that is alive anyway; while it
+//     waits for the answer it holds the epoch. When the epoch has gone, the newest one is asked, with what does not
+//     depend on an epoch: times, sizes, counts. Of the bits only those of what came late are known then (`partial`), and
+//     the same holds where there was no entry any more. A policy keeps a partial trace only if what is known makes it
+//     certain, and not by its id alone: shares are not drawn again.
+//   - Budgets are not asked again (tr_policy_type.certain): a trace that a limit turned away would get a second chance
+//     by being late.
+//   - A trace that never ends: what was dropped of it holds at most trace_spans_max references, then it is stripped.
+//   - 48 bits of position: references are not followed a day after the decision, in which no lcore writes 2^47 bytes.
+#include "trace/owner_internal.h"
+
+#include "base/hash.h"
+
+#define FOLLOWED_NS (24 * 3600 * TR_S)
+
+bool tr_owner_past_find(const struct tr_owner *owner, uint64_t hash, const uint8_t id[16], struct tr_past *past)
+{
+    struct tr_verdict_record *record = tr_verdicts_find(&owner->verdicts, hash, id);
+    const struct tr_memo_slot *slot;
+
+    if (tr_unlikely(record)) {
+        *past = (struct tr_past){.record = record,
+                                 .epoch = record->epoch,
+                                 .policy = record->policy,
+                                 .verdict = record->verdict,
+                                 .marks = record->marks & TR_MARKS_EMITTED,
+                                 .threshold = record->threshold};
+        return true;
+    }
+    *past = (struct tr_past){.policy = TR_POLICY_NONE};
+    slot = owner->verdicts.memo.lines ? tr_memo_find(&owner->verdicts.memo, hash) : NULL;
+    if (!slot)
+        return false;
+    past->epoch = owner->epoch - ((owner->epoch - slot->epoch) & 0xff);
+    past->policy = slot->policy;
+    past->verdict = slot->verdict;
+    past->marks = (uint8_t)(slot->marks << 1);
+    past->threshold = slot->threshold;
+    if (slot->verdict == TR_MEMO_FINAL) {
+        past->verdict = TR_VERDICT_DROP;
+        past->marks = TR_MARK_FINAL;
+    }
+    return true;
+}
+
+// --- dropped traces in mind
+
+static void mindful_gauge(struct tr_owner *owner)
+{
+    tr_gauge(&owner->counters.traces_mindful, owner->dropped.count + owner->bare.count + owner->again.count);
+}
+
+static void dropped_append(struct tr_owner *owner, uint32_t number)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    tr_owner_move(owner, number, entry->spans ? TR_ENTRY_ON_DROPPED : TR_ENTRY_ON_BARE);
+    owner->refs_spare += entry->spans;
+}
+
+void tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    entry->flags |= TR_ENTRY_DROPPED;
+    entry->gone = 0;
+    owner->table.generations[number]++; // its nodes are stale
+    tr_owner_epoch_leave(owner, entry);
+    dropped_append(owner, number);
+    mindful_gauge(owner);
+}
+
+// The next victims come up cold: call for the entry after the next, and for the index's line of the next.
+static void victims_call(const struct tr_owner *owner, const struct tr_entry *entry)
+{
+    const struct tr_entry *next = tr_table_entry(&owner->table, entry->next);
+    const struct tr_entry *after = tr_table_entry(&owner->table, next->next);
+
+    __builtin_prefetch(&after->trace_id, 1);
+    __builtin_prefetch(&after->first_ns, 1);
+    __builtin_prefetch(tr_index_line_of(&owner->table.index, tr_table_hash(&owner->table, next->trace_id)), 1);
+}
+
+static void strip(struct tr_owner *owner, struct tr_entry *entry, uint32_t number)
+{
+    entry->gone += entry->spans;
+    tr_table_strip(&owner->table, number);
+}
+
+bool tr_owner_dropped_strip(struct tr_owner *owner)
+{
+    uint32_t number = owner->dropped.first;
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    if (!number)
+        return false;
+    victims_call(owner, entry);
+    owner->refs_spare -= entry->spans;
+    strip(owner, entry, number);
+    tr_owner_move(owner, number, TR_ENTRY_ON_BARE);
+    return true;
+}
+
+bool tr_owner_dropped_give(struct tr_owner *owner)
+{
+    uint32_t number = owner->bare.first ? owner->bare.first : owner->dropped.first;
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    if (!number)
+        return false;
+    victims_call(owner, entry);
+    owner->refs_spare -= entry->spans;
+    tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
+    tr_table_forget(&owner->table, number);
+    entry->flags = 0;
+    tr_table_end(&owner->table, number);
+    mindful_gauge(owner);
+    return true;
+}
+
+// --- late spans
+
+// Spans that come after a decision at once are not late before decision_wait would have passed.
+static bool is_following(const struct tr_owner *owner, const struct tr_past *past, uint64_t wall_ns)
+{
+    return past->record && past->record->when == TR_WHEN_CERTAIN &&
+           wall_ns - past->record->first_wall_ns < owner->waits[owner->wait].wait_ns;
+}
+
+static void late_count(struct tr_owner *owner, const struct tr_past *past, uint64_t wall_ns)
+{
+    struct tr_owner_counters *counters = &owner->counters;
+    bool following = is_following(owner, past, wall_ns);
+
+    switch ((enum tr_verdict)past->verdict) {
+    case TR_VERDICT_KEEP:
+        tr_count(&counters->kept, 1);
+        tr_count(following ? &counters->followed_kept : &counters->late_kept, 1);
+        break;
+    case TR_VERDICT_DROP:
+        tr_count(&counters->dropped, 1);
+        tr_count(following ? &counters->followed_dropped : &counters->late_dropped, 1);
+        break;
+    case TR_VERDICT_EVICTED:
+        tr_count(&counters->evicted, 1);
+        tr_count(&counters->late_evicted, 1);
+        break;
+    }
+    if (past->record && following)
+        past->record->followed_spans++;
+    else if (past->record)
+        past->record->late_spans++;
+}
+
+static bool late_emit(struct tr_owner *owner, const struct tr_summary *summary, uint32_t origin,
+                      const struct tr_past *past)
+{
+    union tr_message message = {.emit = {.trace_hash = tr_hash_trace_id(summary->trace_id),
+                                         .kind = TR_MESSAGE_EMIT,
+                                         .spans = 1,
+                                         .epoch = (uint8_t)past->epoch,
+                                         .policy = past->policy,
+                                         .epoch_whole = past->epoch,
+                                         .threshold = past->threshold & TR_CHANCE_MASK,
+                                         .marks = past->marks}};
+
+    message.emit.span[0] =
+        (struct tr_emit_span){.position = summary->position, .context = summary->context, .bytes = summary->bytes};
+    if (!owner->output.send(owner->output.context, origin, &message)) {
+        tr_count(&owner->counters.output_full, 1);
+        return false;
+    }
+    tr_count(&owner->counters.emits_sent, 1);
+    return true;
+}
+
+// Its epoch has gone: what is left is what means the same under any, and the newest is asked.
+static void entry_rebase(struct tr_owner *owner, struct tr_entry *entry)
+{
+    entry->epoch = owner->epoch;
+    entry->bits = 0;
+    entry->flags = (entry->flags & ~TR_ENTRY_WIDE) | TR_ENTRY_PARTIAL;
+}
+
+static bool epoch_alive(const struct tr_owner *owner, uint32_t epoch)
+{
+    return epoch - owner->epoch_oldest <= owner->epoch - owner->epoch_oldest;
+}
+
+// An entry for a dropped trace that has none any more. Returns 0: the table is full.
+static uint32_t entry_anew(struct tr_owner *owner, uint64_t hash, const struct tr_summary *summary,
+                           const struct tr_past *past, uint64_t now)
+{
+    uint32_t number = tr_table_begin(&owner->table, hash, summary->trace_id);
+    struct tr_entry *entry;
+
+    if (!number && tr_owner_dropped_give(owner))
+        number = tr_table_begin(&owner->table, hash, summary->trace_id);
+    if (!number) {
+        tr_count(&owner->counters.table_full, 1);
+        return 0;
+    }
+    entry = tr_table_entry(&owner->table, number);
+    entry->first_ns = now;
+    entry->source = past->record ? past->record->source : summary->source;
+    entry->epoch = epoch_alive(owner, past->epoch) ? past->epoch : owner->epoch;
+    entry->flags = TR_ENTRY_DROPPED | TR_ENTRY_PARTIAL;
+    entry->gone = past->record ? past->record->spans + past->record->late_spans : 0;
+    entry->wait = (uint8_t)owner->wait;
+    entry->on = TR_ENTRY_ON_NONE;
+    return number;
+}
+
+// A late span joins its dropped trace, which is asked about at the next poll.
+static bool again_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary, uint64_t hash,
+                       uint32_t number, const struct tr_past *past, uint64_t now)
+{
+    struct tr_entry *entry;
+
+    if (owner->table.refs == owner->table.refs_max && !tr_owner_dropped_strip(owner)) {
+        tr_count(&owner->counters.refs_full, 1);
+        return false;
+    }
+    if (!number)
+        number = entry_anew(owner, hash, summary, past, now);
+    if (!number)
+        return false;
+    entry = tr_table_entry(&owner->table, number);
+    if (entry->on != TR_ENTRY_ON_AGAIN) {
+        if (entry->on != TR_ENTRY_ON_NONE)
+            owner->refs_spare -= entry->spans;
+        if (!epoch_alive(owner, entry->epoch))
+            entry_rebase(owner, entry);
+        owner->epoch_traces[entry->epoch % 256]++;
+        tr_owner_move(owner, number, TR_ENTRY_ON_AGAIN);
+    }
+    if (entry->spans >= owner->trace_spans_max || now - entry->first_ns > FOLLOWED_NS)
+        strip(owner, entry, number);
+    tr_table_add(&owner->table, number, summary, origin);
+    mindful_gauge(owner);
+    return true;
+}
+
+bool tr_owner_late_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary, uint64_t hash,
+                        uint32_t number, struct tr_past *past, uint64_t now, uint64_t wall_ns)
+{
+    // Without an entry nothing is left of what a drop policy had seen, so its word stands.
+    bool reopens = past->verdict == TR_VERDICT_DROP && owner->reopen && !(past->marks & TR_MARK_FINAL) &&
+                   (number || past->policy == TR_POLICY_NONE);
+
+    if (reopens && !again_take(owner, origin, summary, hash, number, past, now))
+        return false;
+    if (past->verdict == TR_VERDICT_KEEP && !late_emit(owner, summary, origin, past))
+        return false;
+    late_count(owner, past, wall_ns);
+    return true;
+}
+
+// --- asked again
+
+static void verdict_reopen(struct tr_owner *owner, const struct tr_entry *entry, uint16_t policy,
+                           const struct tr_chance *chance, const struct tr_owner_turn *turn)
+{
+    uint64_t hash = tr_table_hash(&owner->table, entry->trace_id);
+    struct tr_verdict_record *record = tr_verdicts_find(&owner->verdicts, hash, entry->trace_id);
+    struct tr_verdict_record anew = {.decided_wall_ns = turn->wall_ns,
+                                     .first_wall_ns = turn->wall_ns - (turn->now - entry->first_ns),
+                                     .spans = entry->spans,
+                                     .source = entry->source};
+    struct tr_verdict_record *to = record ? record : &anew; // forgotten, but for the entry and perhaps the memo
+
+    to->verdict = TR_VERDICT_KEEP;
+    to->policy = policy;
+    to->epoch = entry->epoch;
+    to->lost_spans = (uint32_t)entry->gone;
+    to->threshold = chance->threshold & TR_CHANCE_MASK;
+    to->marks = (to->marks & TR_MARK_INDEXED) | chance->marks;
+    if (record)
+        return;
+    memcpy(anew.trace_id, entry->trace_id, 16);
+    tr_verdicts_add(&owner->verdicts, &owner->table, &anew);
+}
+
+void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_turn *turn)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    uint16_t policy = TR_POLICY_NONE;
+    struct tr_chance chance = {0};
+    struct tr_trace trace;
+
+    tr_owner_spend(turn, 1);
+    tr_owner_trace_view(owner, number, &trace);
+    if (tr_unlikely(owner->table.shapes != NULL))
+        tr_owner_shapes_show(owner, number, &trace);
+    if (owner->decider.decide(owner->decider.context, &trace, &policy) != TR_ANSWER_KEEP) {
+        tr_owner_epoch_leave(owner, entry);
+        dropped_append(owner, number);
+        return;
+    }
+    if (owner->counting)
+        chance = owner->decider.chance(owner->decider.context, &trace);
+    chance.marks |= TR_MARK_REOPENED;
+    verdict_reopen(owner, entry, policy, &chance, turn);
+    tr_count(&owner->counters.traces_kept, 1);
+    tr_count(&owner->counters.traces_reopened, 1);
+    tr_count(&owner->counters.reopened_gone, entry->gone);
+    tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
+    tr_table_forget(&owner->table, number);
+    entry->flags = 0;
+    mindful_gauge(owner);
+    owner->emission = (struct tr_emission){.entry = number,
+                                           .at = tr_table_refs_begin(entry),
+                                           .left = entry->spans,
+                                           .policy = policy,
+                                           .chance = chance};
+}
+
+// --- certain before its time
+
+void tr_owner_certain_look(struct tr_owner *owner, uint32_t number, const struct tr_owner_before *before,
+                           const struct tr_summary *summary)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    struct tr_trace trace;
+    uint16_t policy;
+
+    if (entry->epoch != owner->epoch || (entry->on != TR_ENTRY_ON_WAIT && entry->on != TR_ENTRY_ON_ROOTED))
+        return;
+    // One more span of what was seen before changes nothing but the count, which matters now and then.
+    if (entry->bits == before->bits && entry->start_ns == before->start_ns && entry->end_ns == before->end_ns &&
+        !(summary->flags & TR_SPAN_WIDE) && entry->spans > 8 && entry->spans % 64)
+        return;
+    tr_owner_trace_view(owner, number, &trace);
+    if (owner->decider.certain(owner->decider.context, &trace, &policy) != TR_ANSWER_PENDING)
+        tr_owner_move(owner, number, TR_ENTRY_ON_CERTAIN);
+}
