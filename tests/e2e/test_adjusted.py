@@ -84,6 +84,25 @@ def counts_are_estimated_from_what_is_kept():
         print(f"{audit['kept_spans']} of {len(sent)} spans: {dict(sums)} for {dict(truth)}")
 
 
+def what_a_limit_lets_through_stands_for_what_asked():
+    limit = "\n    - {name: limit, type: rate_limiting, rate_limiting: {spans_per_second: 300, burst_capacity: 300}}"
+    sent = spans_of(ids(9, 6000), error_every=50)
+    with Sink() as sink, to_sink(sink, lcores=2, policies=ERRORS + limit + ATTRIBUTE) as d:
+        send(d, sent)
+        d.settle()
+        kept, counted = collections.Counter(), collections.Counter()
+        for _, _, span in sink.spans():
+            error = otlp.first(span, 15) != b""
+            kept[error] += 1
+            counted[error] += attributes(span)["tailrace.adjusted_count"]
+        assert kept[True] == counted[True] == 360, (kept, counted)
+        truth = len(sent) - 360
+        assert 100 < kept[False] < truth / 10, kept
+        # In each tick by a chance of its own; three spans of a trace go together.
+        assert abs(counted[False] - truth) < 5 * truth / math.sqrt(kept[False] / 3), (kept, counted, truth)
+        print(f"{kept[False]} spans within a limit stand for {counted[False]:.0f} of {truth}")
+
+
 def late_spans_carry_their_trace_s_decision():
     first, second = ids(2, 2)
 
@@ -171,5 +190,5 @@ def what_can_not_be_counted_is_refused():
         assert done.returncode == 0, done
 
 
-run_story(counts_are_estimated_from_what_is_kept, late_spans_carry_their_trace_s_decision,
-          thresholds_are_written_and_honoured, what_can_not_be_counted_is_refused)
+run_story(counts_are_estimated_from_what_is_kept, what_a_limit_lets_through_stands_for_what_asked,
+          late_spans_carry_their_trace_s_decision, thresholds_are_written_and_honoured, what_can_not_be_counted_is_refused)
