@@ -347,6 +347,14 @@ static bool ready(void *context, char *why, size_t why_bytes)
     return false;
 }
 
+static void tick(void *context, uint64_t now)
+{
+    const struct tr_daemon *daemon = context;
+
+    tr_daemon_red_tick(context, now);
+    tr_policy_set_tick(daemon->mesh->epoch->policies, now);
+}
+
 void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *callbacks)
 {
     *callbacks = (struct tr_control_daemon){.context = daemon,
@@ -366,7 +374,7 @@ void tr_daemon_control_init(struct tr_daemon *daemon, struct tr_control_daemon *
                                             .config_check = config_check,
                                             .config_diff = config_diff,
                                             .config_apply = config_apply,
-                                            .tick = tr_daemon_red_tick,
+                                            .tick = tick,
                                             .metrics = tr_daemon_red_show,
                                             .ready = ready};
 }

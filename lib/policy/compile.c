@@ -113,13 +113,15 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     if (!whole)
         return tr_error_set(error, ENOMEM, "no memory for a policy set");
     whole->set.epoch = whole->predicates.epoch = epoch;
-    whole->predicates.lcores = lcores;
+    whole->predicates.lcores = whole->samplers.lcores = lcores;
     whole->set.wait_ns = options->decision_wait_ns;
     whole->set.wait_min_ns = options->decision_wait_min_ns;
     whole->set.wait_root_ns = options->decision_wait_after_root_ns;
     whole->set.adjusted = whole->draws.adjusted = (enum tr_adjusted)options->adjusted_count;
     whole->set.policy_attribute = options->policy_attribute;
     whole->first_match = options->sample_on_first_match;
+    if (previous)
+        whole->samplers.before = &((const struct tr_policy_set_whole *)previous)->samplers;
     if (previous)
         tr_predicates_carry(&whole->predicates, &((const struct tr_policy_set_whole *)previous)->predicates);
     if (previous && previous->budgets) {
@@ -141,6 +143,7 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
         if (rc < 0)
             goto fail;
     }
+    whole->samplers.before = NULL;
     *set = &whole->set;
     return 0;
 fail:
@@ -164,6 +167,7 @@ void tr_policy_set_free(struct tr_policy_set *set)
     if (set->budgets)
         tr_budgets_release(set->budgets, &whole->budget_plan);
     free(whole->pure);
+    tr_samplers_clear(&whole->samplers);
     tr_policy_plan_clear(whole);
     tr_predicates_clear(&whole->predicates);
     free(whole);

@@ -91,6 +91,7 @@ enum tr_answer tr_policy_set_decide_budgets(const struct tr_policy_set_whole *wh
     tr_budget_begin(whole->set.budgets, trace);
     *policy = TR_POLICY_NONE;
     ask_all(whole, trace, counters, &answers);
+    trace->asked->counted |= answers.asked > whole->drops;
     if (answers.pending && !answers.keepers && answers.dropper == whole->drops)
         return TR_ANSWER_PENDING;
     count(whole, trace, &answers, counters);

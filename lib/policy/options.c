@@ -178,7 +178,8 @@ TABLE(gap, "gap", struct tr_gap_options);
                          "numeric_attribute, boolean_attribute, span_count, trace_state, trace_flags, " \
                          "ottl_condition, rate_limiting, bytes_limiting; "                                     \
                          "on the shape of the trace n_plus_one, retry_storm, pool_wait, cross_zone, "          \
-                         "dominant_span, gap; and, not, drop, composite and rules where their blocks are listed."), \
+                         "dominant_span, gap; and, not, drop, composite, rules, ema_dynamic and "              \
+                         "ema_throughput where their blocks are listed."),                                     \
         OF_THAT_TYPE(status_code, "status_code", status_code_table),                                         \
         OF_THAT_TYPE(latency, "latency", latency_table),                                                     \
         OF_THAT_TYPE(probabilistic, "probabilistic", probabilistic_table),                                   \
@@ -251,6 +252,8 @@ static const struct tr_option policy_rows[] = {
     OF_THAT_TYPE(drop, "drop", drop_table),
     OF_THAT_TYPE(rules, "rules", tr_rules_option_table),
     OF_THAT_TYPE(composite, "composite", composite_table),
+    OF_THAT_TYPE(ema_dynamic, "ema_dynamic", tr_ema_dynamic_option_table),
+    OF_THAT_TYPE(ema_throughput, "ema_throughput", tr_ema_throughput_option_table),
 };
 TABLE(policy, "policies", struct tr_policy_options);
 

@@ -24,6 +24,56 @@ static const struct tr_option condition_rows[] = {
 };
 TABLE(condition, "conditions", struct tr_rule_condition_options);
 
+#define SAMPLER_ROWS                                                                                         \
+    TR_OPTION_DURATION(struct tr_sampler_options, adjustment_interval_ns, "adjustment_interval", "15s", TR_S, 3600 * TR_S, \
+                       TR_LIVE, "How often rates are computed anew."),                                       \
+        TR_OPTION_NUMBER(struct tr_sampler_options, weight, "weight", "0.5", 0, 1, TR_LIVE,                  \
+                         "Of the last interval in the moving average, between 0 and 1."),                    \
+        TR_OPTION_NUMBER(struct tr_sampler_options, age_out_value, "age_out_value", "0", 0, 1e9, TR_LIVE,    \
+                         "A key whose average is below this is forgotten; 0: weight."),                      \
+        TR_OPTION_NUMBER(struct tr_sampler_options, burst_multiple, "burst_multiple", "2", -1, 1e9, TR_LIVE, \
+                         "When so many times the spans of the averages have come, rates are computed before the " \
+                         "interval ends; 0 or less: never."),                                                \
+        TR_OPTION_UINT(struct tr_sampler_options, burst_detection_delay, "burst_detection_delay", "3", 0, 1000, TR_LIVE, \
+                       "But not in the first intervals."),                                                   \
+        TR_OPTION_UINT(struct tr_sampler_options, max_keys, "max_keys", "500", 1, 10000, TR_LIVE,            \
+                       "Keys that are counted in an interval; the others have rate 1."),                     \
+        TR_OPTION_STRINGS(struct tr_sampler_options, field_list, "field_list", 1, TR_SAMPLER_FIELDS_MAX,     \
+                          TR_LIVE | TR_REQUIRED,                                                             \
+                          "Fields as in rules: their values on the trace's spans are its key."),             \
+        TR_OPTION_BOOL(struct tr_sampler_options, use_trace_length, "use_trace_length", "false", TR_LIVE,    \
+                       "The number of spans is part of the key.")
+
+static const struct tr_option ema_dynamic_rows[] = {
+    TR_OPTION_UINT(struct tr_sampler_options, goal, "goal_sample_rate", "10", 1, 1ull << 32, TR_LIVE,
+                   "Of all spans, one in so many is kept on average."),
+    SAMPLER_ROWS,
+};
+const struct tr_option_table tr_ema_dynamic_option_table = {.title = "ema_dynamic",
+                                                            .rows = ema_dynamic_rows,
+                                                            .count = TR_NELEMS(ema_dynamic_rows),
+                                                            .struct_bytes = sizeof(struct tr_sampler_options)};
+
+static const struct tr_option ema_throughput_rows[] = {
+    TR_OPTION_UINT(struct tr_sampler_options, goal, "goal_throughput_per_sec", "100", 1, 1ull << 40, TR_LIVE,
+                   "Spans a second that are kept, about, by the whole process."),
+    TR_OPTION_UINT(struct tr_sampler_options, initial_sample_rate, "initial_sample_rate", "10", 1, 1ull << 32, TR_LIVE,
+                   "Of each key, until the first interval is over."),
+    SAMPLER_ROWS,
+};
+const struct tr_option_table tr_ema_throughput_option_table = {.title = "ema_throughput",
+                                                               .rows = ema_throughput_rows,
+                                                               .count = TR_NELEMS(ema_throughput_rows),
+                                                               .struct_bytes = sizeof(struct tr_sampler_options)};
+
+static const struct tr_option sampler_rows[] = {
+    TR_OPTION_POINTER(struct tr_rule_sampler_options, ema_dynamic, "ema_dynamic", &tr_ema_dynamic_option_table, TR_LIVE,
+                      "An average rate."),
+    TR_OPTION_POINTER(struct tr_rule_sampler_options, ema_throughput, "ema_throughput", &tr_ema_throughput_option_table,
+                      TR_LIVE, "Spans a second."),
+};
+TABLE(sampler, "sampler", struct tr_rule_sampler_options);
+
 static const char *const scopes[] = {"trace", "span", "root", NULL};
 
 static const struct tr_option rule_rows[] = {
@@ -38,6 +88,8 @@ static const struct tr_option rule_rows[] = {
     TR_OPTION_BOOL(struct tr_rule_options, drop, "drop", "false", TR_LIVE,
                    "Instead: the traces that match are not kept by this policy."),
     TR_OPTION_BOOL(struct tr_rule_options, keep, "keep", "false", TR_LIVE, "Instead: as sample_rate 1."),
+    TR_OPTION_POINTER(struct tr_rule_options, sampler, "sampler", &sampler_table, TR_LIVE,
+                      "Instead: a rate for each key of fields, from how often it comes."),
 };
 TABLE(rule, "rules of a policy", struct tr_rule_options);
 

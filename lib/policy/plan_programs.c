@@ -129,7 +129,7 @@ int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_ke
             program->slot_bits[slots[k] / 64].required |= wanted->required ? 1ull << slots[k] % 64 : 0;
         }
     }
-    if (!tr_policy_shape_keys(whole, keys, place))
+    if (!tr_policy_shape_keys(whole, keys, place) || !tr_policy_samplers_keys(whole, keys, place))
         return slots_full(error);
     if (!watched_keys(whole, keys, place, watched))
         return slots_full(error);

@@ -41,6 +41,10 @@ void tr_policy_shape_make(struct tr_policy_set_whole *whole)
 
     plan->shape.needs = tr_predicates_shape_needs(&whole->predicates);
     plan->looks = plan->programs_count || plan->shape.needs;
+    if (whole->samplers.lists_count) {
+        plan->shape.sampler_key = tr_samplers_span_key;
+        plan->shape.sampler = &whole->samplers;
+    }
     for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
         const struct tr_predicate_row *row = &whole->predicates.rows[i];
 

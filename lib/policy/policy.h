@@ -90,6 +90,10 @@ struct tr_policy_counters {
 int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
                           uint32_t epoch, uint32_t lcores, struct tr_policy_set **set, struct tr_error *error);
 void tr_policy_set_free(struct tr_policy_set *set);
+
+// What a set does by the clock: dynamic samplers' rates. To be called about once a second for the newest set.
+void tr_policy_set_tick(struct tr_policy_set *set, uint64_t now);
+
 const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy);
 const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy);
 

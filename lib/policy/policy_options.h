@@ -143,12 +143,31 @@ struct tr_rule_condition_options {
 
 enum tr_rule_scope { TR_RULE_SCOPE_TRACE, TR_RULE_SCOPE_SPAN, TR_RULE_SCOPE_ROOT };
 
+// ema_dynamic and ema_throughput
+struct tr_sampler_options {
+    uint64_t goal; // an average rate, or spans a second
+    uint64_t initial_sample_rate;
+    uint64_t adjustment_interval_ns;
+    double weight, age_out_value, burst_multiple;
+    uint64_t burst_detection_delay;
+    uint64_t max_keys;
+    struct tr_strings field_list;
+    bool use_trace_length;
+};
+
+struct tr_rule_sampler_options {
+    struct tr_sampler_options *ema_dynamic, *ema_throughput; // one of them
+};
+
+extern const struct tr_option_table tr_ema_dynamic_option_table, tr_ema_throughput_option_table;
+
 struct tr_rule_options {
     const char *name;
     int scope; // enum tr_rule_scope
     struct tr_list conditions; // of struct tr_rule_condition_options
     uint64_t sample_rate;      // 0: not given
     bool drop, keep;
+    struct tr_rule_sampler_options *sampler;
 };
 
 struct tr_rules_options {
@@ -186,6 +205,7 @@ struct tr_policy_options {
     struct tr_drop_options *drop;
     struct tr_rules_options *rules;
     struct tr_composite_options *composite;
+    struct tr_sampler_options *ema_dynamic, *ema_throughput;
 };
 
 #endif

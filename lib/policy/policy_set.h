@@ -3,6 +3,7 @@
 #define TR_POLICY_POLICY_SET_H
 
 #include "policy/ottl.h"
+#include "policy/sampling.h"
 #include "policy/types.h"
 
 // Behind struct tr_policy_set.
@@ -17,6 +18,7 @@ struct tr_policy_set_whole {
     struct tr_policy_chances *chances; // NULL: without adjusted counts
     bool *pure;       // by policy: it may be asked at any time, and again
     bool all_pure;
+    struct tr_samplers samplers;
     struct tr_predicates predicates;
     struct tr_budget_plan budget_plan;
     struct tr_walk_test *tests;
@@ -49,6 +51,8 @@ int tr_policy_programs_make(struct tr_policy_set_whole *whole);
 void tr_policy_shape_make(struct tr_policy_set_whole *whole);
 // Give the keys of one place that the shape looks at their slots. Returns false: there are not that many.
 bool tr_policy_shape_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place);
+// The same for what the keys of dynamic samplers are made of.
+bool tr_policy_samplers_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place);
 // The slot of a key, taken if it has none. Returns NULL: all are.
 struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct tr_ottl_key *wanted, uint32_t *slots);
 

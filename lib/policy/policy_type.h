@@ -13,6 +13,8 @@
 
 struct tr_policy_type;
 struct tr_rules;
+struct tr_sampling;
+struct tr_policy_set_whole;
 
 // A compiled policy.
 struct tr_policy {
@@ -39,6 +41,7 @@ struct tr_policy {
     struct tr_policy *sub;            // and, drop, not, composite
     uint32_t sub_count;
     struct tr_rules *rules; // rules
+    struct tr_sampling *sampling; // ema_dynamic, ema_throughput
     uint32_t rows;          // of its own, behind the policies of the set: a rule each
     uint32_t first_row;
     struct tr_budget_share *shares;   // rate_limiting, bytes_limiting: one; composite: of each sub-policy
@@ -184,6 +187,12 @@ uint64_t tr_trace_hash_begin(const char *salt);
 uint64_t tr_trace_hash(uint64_t begin, const uint8_t trace_id[16]);
 // Once one holds that stays so; that none does never is certain.
 enum tr_answer tr_policy_any_certain(const struct tr_policy *policy, const struct tr_trace *trace);
+
+// The greatest draw that keeps one in `rate` traces.
+static inline uint64_t tr_policy_rate_threshold(uint64_t rate)
+{
+    return rate <= 1 ? UINT64_MAX : UINT64_MAX / rate;
+}
 
 static inline bool tr_trace_has_any(const struct tr_trace *trace, const struct tr_bits *bits)
 {

@@ -35,6 +35,13 @@ static const struct tr_rule *rule_of(const struct tr_rules *rules, const struct 
     return rule;
 }
 
+static uint64_t threshold_of(const struct tr_rule *rule, const struct tr_trace *trace)
+{
+    if (rule->action != TR_RULE_DYNAMIC)
+        return rule->threshold;
+    return tr_policy_rate_threshold(tr_sampling_rate(&rule->sampling, trace));
+}
+
 static enum tr_answer decide_row(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row)
 {
     const struct tr_rules *rules = policy->rules;
@@ -45,14 +52,14 @@ static enum tr_answer decide_row(const struct tr_policy *policy, const struct tr
     if (rule->action == TR_RULE_DROP)
         return TR_ANSWER_DROP;
     draw = trace->draws && policy->drawing ? trace->draws[policy->draw] : tr_trace_hash(rules->hash_begin, trace->trace_id);
-    return draw <= rule->threshold ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    return draw <= threshold_of(rule, trace) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
 static bool limit_of(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit)
 {
     const struct tr_rule *rule = rule_of(policy->rules, trace);
 
-    *limit = rule->threshold;
+    *limit = threshold_of(rule, trace);
     return rule->action != TR_RULE_DROP;
 }
 
@@ -83,17 +90,33 @@ static void clear(struct tr_policy *policy)
     free(rules);
 }
 
-static int action_compile(struct tr_rule *rule, const struct tr_rule_options *options, const char *path,
-                          struct tr_error *error)
+static int sampler_compile(struct tr_rule *rule, const struct tr_rule_sampler_options *options, const char *path,
+                           const struct tr_policy_place *place, struct tr_error *error)
 {
-    int given = (options->sample_rate > 0) + options->drop + options->keep;
+    bool throughput = options->ema_throughput != NULL;
+    char block[200];
+
+    if ((options->ema_dynamic != NULL) + throughput != 1)
+        return tr_error_set(error, EINVAL, "%s.sampler: needs one of ema_dynamic and ema_throughput", path);
+    snprintf(block, sizeof(block), "%s.sampler.%s", path, throughput ? "ema_throughput" : "ema_dynamic");
+    rule->action = TR_RULE_DYNAMIC;
+    return tr_sampling_make(&rule->sampling, throughput ? options->ema_throughput : options->ema_dynamic, throughput,
+                            rule->name, block, place, error);
+}
+
+static int action_compile(struct tr_rule *rule, const struct tr_rule_options *options, const char *path,
+                          const struct tr_policy_place *place, struct tr_error *error)
+{
+    int given = (options->sample_rate > 0) + options->drop + options->keep + (options->sampler != NULL);
 
     if (given > 1)
-        return tr_error_set(error, EINVAL, "%s: has more than one of sample_rate, drop and keep", path);
+        return tr_error_set(error, EINVAL, "%s: has more than one of sample_rate, drop, keep and sampler", path);
     if (!given)
-        return tr_error_set(error, EINVAL, "%s: needs one of sample_rate, drop: true and keep: true", path);
+        return tr_error_set(error, EINVAL, "%s: needs one of sample_rate, drop: true, keep: true and sampler", path);
+    if (options->sampler)
+        return sampler_compile(rule, options->sampler, path, place, error);
     rule->action = options->drop ? TR_RULE_DROP : TR_RULE_SAMPLE;
-    rule->threshold = tr_rule_threshold(options->sample_rate);
+    rule->threshold = tr_policy_rate_threshold(options->sample_rate);
     return 0;
 }
 
@@ -148,7 +171,7 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
         snprintf(path, sizeof(path), "%s.rules.rules[%zu]", place->path, i);
         rc = name_make(policy->rules, policy, rules[i].name, path, error);
         if (rc == 0)
-            rc = action_compile(&policy->rules->rules[i], &rules[i], path, error);
+            rc = action_compile(&policy->rules->rules[i], &rules[i], path, place, error);
         if (rc == 0)
             rc = tr_rule_conditions_compile(&policy->rules->rules[i], &rules[i], place, path, error);
     }
@@ -158,7 +181,7 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
     for (uint32_t i = 0; rc == 0 && i < policy->rows && !policy->drawing; i++) {
         char path[64], name[TR_DRAW_NAME_BYTES];
 
-        if (policy->rules->rules[i].threshold == UINT64_MAX)
+        if (policy->rules->rules[i].action != TR_RULE_DYNAMIC && policy->rules->rules[i].threshold == UINT64_MAX)
             continue;
         snprintf(path, sizeof(path), "rules.rules[%u].sample_rate", i);
         rc = tr_policy_draw_use(policy, place, tr_trace_hash_name(policy->rules->hash_begin, name), path, error);

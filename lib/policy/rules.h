@@ -5,11 +5,12 @@
 
 #include "policy/policy_type.h"
 #include "policy/rule_value.h"
+#include "policy/sampling.h"
 
 #define TR_RULES_MAX       512
 #define TR_RULE_FIELDS_MAX 16
 
-enum tr_rule_action { TR_RULE_DROP, TR_RULE_SAMPLE };
+enum tr_rule_action { TR_RULE_DROP, TR_RULE_SAMPLE, TR_RULE_DYNAMIC };
 
 struct tr_rule {
     char *name;           // the policy's, a slash, its own
@@ -18,6 +19,7 @@ struct tr_rule {
     int8_t root;          // 1: a root was seen, 0: none was, -1: no matter
     enum tr_rule_action action;
     uint64_t threshold;         // SAMPLE: the hash is at most this
+    struct tr_sampling sampling; // DYNAMIC
     struct tr_rule_test *spans; // of the trace's number of spans
     uint32_t spans_count;
 };
@@ -32,11 +34,5 @@ struct tr_rules {
 // Compile the conditions of a rule; `path` is the rule's. Returns 0, below 0: the error names the path. (rules_compile.c)
 int tr_rule_conditions_compile(struct tr_rule *rule, const struct tr_rule_options *options,
                                const struct tr_policy_place *place, const char *path, struct tr_error *error);
-
-// The share of the hashes that one in `rate` traces has.
-static inline uint64_t tr_rule_threshold(uint64_t rate)
-{
-    return rate <= 1 ? UINT64_MAX : UINT64_MAX / rate;
-}
 
 #endif

@@ -26,6 +26,7 @@ struct tr_asked {
     uint64_t slots;
     uint32_t tick;
     bool begun;
+    bool counted; // by dynamic samplers, which count a trace once
 };
 
 // What a policy sees of a trace.

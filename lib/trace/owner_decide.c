@@ -76,6 +76,7 @@ void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct t
     trace->spans = entry->spans;
     trace->source = entry->source;
     trace->epoch = entry->epoch;
+    trace->lcore = owner->lcore;
     trace->root_seen = entry->flags & TR_ENTRY_ROOT;
     if (tr_unlikely(entry->flags & TR_ENTRY_DROPPED)) {
         trace->again = true;
@@ -201,8 +202,9 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
         struct tr_trace trace;
 
         tr_owner_trace_view(owner, number, &trace);
-        trace.lcore = owner->lcore;
         trace.asked = &owner->asked[number];
+        if (owner->table.shapes)
+            tr_owner_shapes_show(owner, number, &trace);
         chance = owner->decider.chance(owner->decider.context, &trace);
         record.threshold = chance.threshold & TR_CHANCE_MASK;
         record.marks = chance.marks;
@@ -278,7 +280,6 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     tr_owner_trace_view(owner, number, &trace);
     if (tr_unlikely(owner->table.shapes != NULL))
         tr_owner_shapes_show(owner, number, &trace);
-    trace.lcore = owner->lcore;
     trace.asked = entry->on == TR_ENTRY_ON_PARKED ? &owner->asked[number] : &fresh;
     turn->trace = &trace;
     answer = owner->decider.decide(owner->decider.context, &trace, &policy);

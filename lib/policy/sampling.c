@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys of dynamic samplers, and the policies `ema_dynamic` and `ema_throughput`.
+//
+// The walk hashes the values that a span has of the fields; the hash travels in the span's SHAPE slot. The owner takes the
+// different ones of a trace together, whatever their order: that is the trace's key. Two lists of fields halve the 32 bits
+// between them. A trace has more than TR_SAMPLER_VALUES_MAX different ones: the least of them count.
+#include "policy/sampling.h"
+
+#include "base/hash.h"
+#include "policy/policy_set.h"
+#include "policy/rule_value.h"
+#include "trace/shapes.h"
+
+#define ROOT "root."
+
+// --- the walk's side
+
+static uint64_t value_hash(const struct tr_value *value, uint64_t seed)
+{
+    char scratch[TR_RULE_TEXT_MAX];
+    const uint8_t *text;
+    uint32_t bytes;
+
+    if (tr_rule_to_text(value, scratch, &text, &bytes))
+        return tr_hash_bytes(text, bytes, seed);
+    return tr_hash_bytes(value->bytes, value->length, seed);
+}
+
+static uint64_t list_hash(const struct tr_sampler_list *list, const struct tr_walk_span *span,
+                          const struct tr_walk_notes *notes)
+{
+    struct tr_ottl_run run; // its `made` stays as it is
+    uint64_t hash = 0;
+    bool any = false;
+
+    run.span = span;
+    run.notes = notes;
+    run.slots = list->slots;
+    run.made_bytes = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct tr_value *value;
+        struct tr_value own;
+
+        if (list->of_root[i] && !span->root)
+            continue;
+        value = tr_rule_field_read(&list->fields[i], &run, &own);
+        if (!value)
+            continue;
+        hash = tr_mix64(hash ^ value_hash(value, i + 1));
+        any = true;
+    }
+    return any ? hash : 0;
+}
+
+static uint32_t bits_of(const struct tr_samplers *samplers)
+{
+    return samplers->lists_count > 1 ? 16 : 32;
+}
+
+uint32_t tr_samplers_span_key(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *notes)
+{
+    const struct tr_samplers *samplers = argument;
+    uint32_t bits = bits_of(samplers);
+    uint64_t key = 0;
+
+    for (uint32_t i = 0; i < samplers->lists_count; i++) {
+        uint64_t hash = list_hash(&samplers->lists[i], span, notes), cut = hash >> (64 - bits);
+
+        key |= (hash && !cut ? 1 : cut) << i * bits;
+    }
+    return (uint32_t)key;
+}
+
+// --- the owner's side
+
+// Put `key` among the least ones. Returns how many there are then.
+static uint32_t least_add(uint32_t *least, uint32_t count, uint32_t key)
+{
+    uint32_t at = count;
+
+    while (at && least[at - 1] > key)
+        at--;
+    if ((at && least[at - 1] == key) || at == TR_SAMPLER_VALUES_MAX)
+        return count;
+    count += count < TR_SAMPLER_VALUES_MAX;
+    memmove(&least[at + 1], &least[at], (count - 1 - at) * sizeof(*least));
+    least[at] = key;
+    return count;
+}
+
+static uint64_t trace_key(const struct tr_sampling *sampling, const struct tr_trace *trace)
+{
+    uint32_t least[TR_SAMPLER_VALUES_MAX], count = 0, last = 0, bits = bits_of(sampling->samplers);
+    uint64_t key = sampling->with_length ? tr_mix64(trace->spans) : 0;
+
+    if (trace->shapes) {
+        struct tr_shapes_cursor cursor = tr_shapes_begin(trace->shapes);
+
+        for (const struct tr_shape *shape; (shape = tr_shapes_next(trace->shapes, &cursor)) != NULL;) {
+            uint32_t one = (uint32_t)((uint64_t)shape->sampler_key << (32 - bits * (sampling->list + 1)) & UINT32_MAX);
+
+            if (one && one != last) // those of a service come in a row
+                count = least_add(least, count, one);
+            last = one;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++)
+        key = tr_mix64(key ^ least[i]) + i;
+    return key;
+}
+
+uint64_t tr_sampling_rate(const struct tr_sampling *sampling, const struct tr_trace *trace)
+{
+    bool question = trace->draws || (trace->asked && trace->asked->counted);
+
+    return tr_sampler_rate(sampling->sampler, trace->lcore, trace_key(sampling, trace), question ? 0 : trace->spans);
+}
+
+// --- from options
+
+static char *list_text(const struct tr_strings *fields)
+{
+    struct tr_predicate_text text;
+
+    if (!tr_predicate_text_open(&text))
+        return NULL;
+    for (size_t i = 0; i < fields->count; i++)
+        tr_predicate_text_quote(&text, fields->items[i]);
+    return tr_predicate_text_close(&text);
+}
+
+static int list_fill(struct tr_sampler_list *list, const struct tr_strings *fields)
+{
+    if (tr_rule_keys_make(&list->keys, fields->count) < 0)
+        return -ENOMEM;
+    list->slots = calloc(TR_RULE_PLACES * fields->count, sizeof(*list->slots));
+    for (size_t i = 0; list->slots && i < fields->count; i++) {
+        const char *name = fields->items[i];
+
+        list->of_root[i] = strncmp(name, ROOT, strlen(ROOT)) == 0;
+        if (tr_rule_field_make(&list->keys, name + (list->of_root[i] ? strlen(ROOT) : 0), &list->fields[i]) < 0)
+            return -ENOMEM;
+        list->count++;
+    }
+    return list->slots ? 0 : -ENOMEM;
+}
+
+// Returns the list's number, below 0: the error says why.
+static int list_find(struct tr_samplers *samplers, const struct tr_strings *fields, const char *path,
+                     struct tr_error *error)
+{
+    char *text = list_text(fields);
+    struct tr_sampler_list *list;
+
+    if (!text)
+        return tr_error_set(error, ENOMEM, "%s: no memory", path);
+    for (uint32_t i = 0; i < samplers->lists_count; i++)
+        if (strcmp(samplers->lists[i].text, text) == 0) {
+            free(text);
+            return (int)i;
+        }
+    if (samplers->lists_count == TR_SAMPLER_LISTS_MAX) {
+        free(text);
+        return tr_error_set(error, EINVAL, "%s.field_list: all samplers of a config have at most %d different ones", path,
+                            TR_SAMPLER_LISTS_MAX);
+    }
+    list = &samplers->lists[samplers->lists_count++];
+    list->text = text;
+    return list_fill(list, fields) < 0 ? tr_error_set(error, ENOMEM, "%s: no memory", path)
+                                       : (int)samplers->lists_count - 1;
+}
+
+static struct tr_sampler_terms terms_of(const struct tr_sampler_options *o, bool throughput)
+{
+    return (struct tr_sampler_terms){.throughput = throughput,
+                                     .goal = (double)o->goal,
+                                     .initial_rate = throughput ? o->initial_sample_rate : o->goal,
+                                     .interval_ns = o->adjustment_interval_ns,
+                                     .weight = o->weight,
+                                     .age_out = o->age_out_value > 0 ? o->age_out_value : o->weight,
+                                     .burst_multiple = o->burst_multiple,
+                                     .burst_delay = o->burst_detection_delay,
+                                     .keys_max = (uint32_t)o->max_keys};
+}
+
+static char *identity_make(const char *name, const struct tr_sampler_terms *terms, const char *list, bool with_length)
+{
+    char *identity;
+
+    if (asprintf(&identity, "%s %d %g %llu %llu %g %g %g %llu %u %s %d", name, terms->throughput, terms->goal,
+                 (unsigned long long)terms->initial_rate, (unsigned long long)terms->interval_ns, terms->weight,
+                 terms->age_out, terms->burst_multiple, (unsigned long long)terms->burst_delay, terms->keys_max, list,
+                 with_length) < 0)
+        return NULL;
+    return identity;
+}
+
+// That of the config before, with all it has learned, or a new one.
+static int sampler_take(struct tr_samplers *samplers, const struct tr_sampler_terms *terms, const char *identity)
+{
+    const struct tr_samplers *before = samplers->before;
+    int rc;
+
+    for (uint32_t i = 0; before && i < before->count; i++)
+        if (before->lcores == samplers->lcores && strcmp(tr_sampler_identity(before->samplers[i]), identity) == 0) {
+            tr_sampler_hold(before->samplers[i]);
+            samplers->samplers[samplers->count++] = before->samplers[i];
+            return 0;
+        }
+    rc = tr_sampler_create(&samplers->samplers[samplers->count], terms, identity, samplers->lcores);
+    samplers->count += rc == 0;
+    return rc;
+}
+
+int tr_sampling_make(struct tr_sampling *sampling, const struct tr_sampler_options *options, bool throughput,
+                     const char *name, const char *path, const struct tr_policy_place *place, struct tr_error *error)
+{
+    struct tr_samplers *samplers = &place->whole->samplers;
+    struct tr_sampler_terms terms;
+    char *identity;
+    int list, rc;
+
+    if (!options)
+        return tr_error_set(error, EINVAL, "%s.field_list: is missing", path);
+    if (!(options->weight > 0 && options->weight < 1))
+        return tr_error_set(error, EINVAL, "%s.weight: %g is not between 0 and 1", path, options->weight);
+    if (samplers->count == TR_SAMPLERS_MAX)
+        return tr_error_set(error, EINVAL, "%s: more than %d dynamic samplers", path, TR_SAMPLERS_MAX);
+    list = list_find(samplers, &options->field_list, path, error);
+    if (list < 0)
+        return list;
+    terms = terms_of(options, throughput);
+    identity = identity_make(name, &terms, samplers->lists[list].text, options->use_trace_length);
+    rc = identity ? sampler_take(samplers, &terms, identity) : -ENOMEM;
+    free(identity);
+    if (rc < 0)
+        return tr_error_set(error, ENOMEM, "%s: no memory", path);
+    tr_predicates_shape(place->predicates, TR_SHAPE_SAMPLER, path);
+    *sampling = (struct tr_sampling){.sampler = samplers->samplers[samplers->count - 1],
+                                     .samplers = samplers,
+                                     .list = (uint32_t)list,
+                                     .with_length = options->use_trace_length};
+    return 0;
+}
+
+bool tr_policy_samplers_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place)
+{
+    for (uint32_t i = 0; i < whole->samplers.lists_count; i++) {
+        const struct tr_sampler_list *list = &whole->samplers.lists[i];
+
+        for (uint32_t k = 0; k < list->keys.count; k++) {
+            const struct tr_walk_key *key;
+
+            if (list->keys.keys[k].place != place)
+                continue;
+            key = tr_policy_key_watch(keys, &list->keys.keys[k], &whole->slots_count);
+            if (!key)
+                return false;
+            list->slots[k] = (uint16_t)(key->note - 1);
+        }
+    }
+    return true;
+}
+
+void tr_samplers_clear(struct tr_samplers *samplers)
+{
+    for (uint32_t i = 0; i < samplers->count; i++)
+        tr_sampler_release(samplers->samplers[i]);
+    for (uint32_t i = 0; i < samplers->lists_count; i++) {
+        tr_rule_keys_clear(&samplers->lists[i].keys);
+        free(samplers->lists[i].slots);
+        free(samplers->lists[i].text);
+    }
+}
+
+void tr_policy_set_tick(struct tr_policy_set *set, uint64_t now)
+{
+    struct tr_policy_set_whole *whole = (struct tr_policy_set_whole *)set;
+
+    for (uint32_t i = 0; i < whole->samplers.count; i++)
+        tr_sampler_poll(whole->samplers.samplers[i], now);
+}
+
+// --- the policies
+
+static bool limit_of(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit)
+{
+    *limit = tr_policy_rate_threshold(tr_sampling_rate(policy->sampling, trace));
+    return true;
+}
+
+static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    uint64_t draw = trace->draws && policy->drawing ? trace->draws[policy->draw]
+                                                    : tr_trace_hash(policy->hash_begin, trace->trace_id);
+
+    return draw <= tr_policy_rate_threshold(tr_sampling_rate(policy->sampling, trace)) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+}
+
+static int compile(struct tr_policy *policy, const struct tr_sampler_options *options, const char *block,
+                   const struct tr_policy_place *place, struct tr_error *error)
+{
+    char path[200], draw[TR_DRAW_NAME_BYTES];
+    int rc;
+
+    snprintf(path, sizeof(path), "%s.%s", place->path, block);
+    policy->hash_begin = tr_trace_hash_begin(NULL);
+    policy->sampling = calloc(1, sizeof(*policy->sampling));
+    if (!policy->sampling)
+        return tr_error_set(error, ENOMEM, "%s: no memory", path);
+    rc = tr_sampling_make(policy->sampling, options, policy->type == &tr_policy_ema_throughput, policy->name, path, place,
+                          error);
+    return rc < 0 ? rc : tr_policy_draw_use(policy, place, tr_trace_hash_name(policy->hash_begin, draw), block, error);
+}
+
+static int dynamic_compile(struct tr_policy *policy, const struct tr_policy_options *options,
+                           const struct tr_policy_place *place, struct tr_error *error)
+{
+    return compile(policy, options->ema_dynamic, "ema_dynamic", place, error);
+}
+
+static int throughput_compile(struct tr_policy *policy, const struct tr_policy_options *options,
+                              const struct tr_policy_place *place, struct tr_error *error)
+{
+    return compile(policy, options->ema_throughput, "ema_throughput", place, error);
+}
+
+static void clear(struct tr_policy *policy)
+{
+    free(policy->sampling);
+}
+
+const struct tr_policy_type tr_policy_ema_dynamic = {.name = "ema_dynamic",
+                                                     .places = TR_POLICY_AT_TOP,
+                                                     .compile = dynamic_compile,
+                                                     .decide = decide,
+                                                     .limit = limit_of,
+                                                     .clear = clear};
+const struct tr_policy_type tr_policy_ema_throughput = {.name = "ema_throughput",
+                                                        .places = TR_POLICY_AT_TOP,
+                                                        .compile = throughput_compile,
+                                                        .decide = decide,
+                                                        .limit = limit_of,
+                                                        .clear = clear};

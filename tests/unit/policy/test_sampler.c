@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dynamic samplers: the arithmetic, counting on any number of lcores, keys, and what a config may not say.
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "base/pb.h"
+#include "policy/policy_set.h"
+#include "policy/sampler.h"
+#include "trace/shapes.h"
+
+static const struct tr_sampler_terms dynamic = {.goal = 10,
+                                                .initial_rate = 10,
+                                                .interval_ns = 15 * TR_S,
+                                                .weight = 0.5,
+                                                .age_out = 0.5,
+                                                .burst_multiple = 2,
+                                                .burst_delay = 3,
+                                                .keys_max = 500};
+
+static uint64_t now;
+
+static struct tr_sampler *create(const struct tr_sampler_terms *terms, uint32_t lcores)
+{
+    struct tr_sampler *sampler;
+
+    assert_int_equal(tr_sampler_create(&sampler, terms, "a sampler", lcores), 0);
+    now = 1000 * TR_S;
+    assert_false(tr_sampler_poll(sampler, now)); // the first interval begins
+    return sampler;
+}
+
+static bool interval(struct tr_sampler *sampler)
+{
+    now += 15 * TR_S;
+    return tr_sampler_poll(sampler, now);
+}
+
+// Spans under each key, from 1; then an interval ends.
+static void counted(struct tr_sampler *sampler, uint32_t lcore, const uint32_t *spans, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (spans[i])
+            tr_sampler_rate(sampler, lcore, i + 1, spans[i]);
+}
+
+#define COUNTED(sampler, ...)                                                                                \
+    counted(sampler, 0, (const uint32_t[]){__VA_ARGS__}, TR_NELEMS(((const uint32_t[]){__VA_ARGS__})));          \
+    assert_true(interval(sampler))
+
+// The rates of keys 1 and up; 0: it has none.
+static void rates(const struct tr_sampler *sampler, const uint64_t *wanted, size_t count)
+{
+    uint32_t keys_count;
+    const struct tr_sampler_key *keys = tr_sampler_keys(sampler, &keys_count);
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t rate = 0;
+
+        for (uint32_t k = 0; k < keys_count; k++)
+            rate = keys[k].key == i + 1 ? keys[k].rate : rate;
+        assert_int_equal(rate, wanted[i]);
+    }
+}
+
+#define RATES(sampler, ...)                                                                                  \
+    rates(sampler, (const uint64_t[]){__VA_ARGS__}, TR_NELEMS(((const uint64_t[]){__VA_ARGS__})))
+
+// The numbers of this test and the next are from a program of its own, written from dynsampler-go's documentation.
+static void an_average_rate(void **state)
+{
+    struct tr_sampler *sampler = create(&dynamic, 1);
+
+    assert_int_equal(tr_sampler_rate(sampler, 0, 9, 0), 10); // nothing is known yet
+    COUNTED(sampler, 1000, 100, 10, 1);
+    RATES(sampler, 17, 3, 1, 1);
+    assert_int_equal(tr_sampler_rate(sampler, 0, 1, 0), 17);
+    assert_int_equal(tr_sampler_rate(sampler, 0, 77, 0), 1); // a key that did not come
+    COUNTED(sampler, 1000, 100, 10);
+    RATES(sampler, 18, 3, 1, 0); // the fourth is too old
+    assert_false(interval(sampler)); // a pause is none of its business
+    RATES(sampler, 18, 3, 1, 0);
+    COUNTED(sampler, 5000, 0, 0, 0, 40);
+    RATES(sampler, 20, 1, 1, 0, 1);
+    COUNTED(sampler, 0, 7);
+    RATES(sampler, 18, 1, 1, 0, 1);
+    tr_sampler_release(sampler);
+}
+
+static void spans_a_second(void **state)
+{
+    struct tr_sampler_terms terms = dynamic;
+    struct tr_sampler *sampler;
+
+    terms.throughput = true;
+    terms.weight = terms.age_out = 0.25;
+    terms.initial_rate = 7;
+    sampler = create(&terms, 1);
+    assert_int_equal(tr_sampler_rate(sampler, 0, 1, 0), 7);
+    COUNTED(sampler, 1000, 100, 10, 1);
+    RATES(sampler, 3, 1, 1, 1);
+    COUNTED(sampler, 1000, 100, 10);
+    RATES(sampler, 6, 1, 1, 0);
+    COUNTED(sampler, 50000, 0, 0, 0, 4000);
+    RATES(sampler, 191, 2, 1, 0, 16);
+    tr_sampler_release(sampler);
+}
+
+static void keys_that_come_once_are_kept(void **state)
+{
+    struct tr_sampler *sampler = create(&dynamic, 1);
+
+    COUNTED(sampler, 2, 1, 1);
+    RATES(sampler, 1, 1, 1);
+    tr_sampler_release(sampler);
+}
+
+static void a_burst_ends_an_interval(void **state)
+{
+    struct tr_sampler *sampler = create(&dynamic, 1);
+    const uint32_t one = 1000;
+
+    for (int i = 0; i < 3; i++) {
+        COUNTED(sampler, 1000);
+    }
+    RATES(sampler, 10);
+    counted(sampler, 0, &one, 1); // the average is 875 now, the burst begins at 1750
+    now += TR_S;
+    assert_false(tr_sampler_poll(sampler, now));
+    counted(sampler, 0, &one, 1);
+    now += TR_S;
+    assert_true(tr_sampler_poll(sampler, now));
+    now += 14 * TR_S;
+    assert_false(tr_sampler_poll(sampler, now)); // the interval began anew
+    tr_sampler_release(sampler);
+}
+
+static void no_burst_in_the_first_intervals(void **state)
+{
+    struct tr_sampler *sampler = create(&dynamic, 1);
+    const uint32_t many = 100000;
+
+    COUNTED(sampler, 1000);
+    counted(sampler, 0, &many, 1);
+    assert_false(tr_sampler_poll(sampler, now + TR_S));
+    tr_sampler_release(sampler);
+}
+
+// The same traces, shared out among lcores in two ways: the same averages to the last bit, and the same rate for each
+// trace. There are more keys than are counted, and lcores that have nothing to do in some intervals.
+static void it_does_not_matter_how_many_lcores_there_are(void **state)
+{
+    struct tr_sampler_terms terms = dynamic;
+    struct tr_sampler *one, *four;
+    uint64_t seed = 7;
+
+    terms.keys_max = 20;
+    one = create(&terms, 1);
+    four = create(&terms, 4);
+    for (int i = 0; i < 50; i++) {
+        uint32_t one_count, four_count;
+        const struct tr_sampler_key *a, *b;
+
+        for (int t = 0; t < 400; t++) {
+            uint64_t drawn = tr_mix64(++seed), key = tr_mix64(drawn % 60 * (drawn >> 20) % 60 + 1);
+            uint32_t spans = 1 + (uint32_t)(drawn >> 40) % 9;
+            uint32_t lcore = i % 3 ? (uint32_t)(drawn >> 32) % 4 : 2;
+
+            assert_int_equal(tr_sampler_rate(one, 0, key, spans), tr_sampler_rate(four, lcore, key, spans));
+        }
+        now += 15 * TR_S;
+        assert_true(tr_sampler_poll(one, now));
+        assert_true(tr_sampler_poll(four, now));
+        a = tr_sampler_keys(one, &one_count);
+        b = tr_sampler_keys(four, &four_count);
+        assert_int_equal(one_count, four_count);
+        assert_memory_equal(a, b, one_count * sizeof(*a));
+        assert_in_range(one_count, 20, 80);
+        assert_int_equal(tr_sampler_untracked(one) + tr_sampler_untracked(four), 0);
+    }
+    tr_sampler_release(one);
+    tr_sampler_release(four);
+}
+
+static void a_full_table_counts_what_it_turns_away(void **state)
+{
+    struct tr_sampler_terms terms = dynamic;
+    struct tr_sampler *sampler;
+    uint32_t count;
+
+    terms.keys_max = 8;
+    sampler = create(&terms, 1);
+    for (uint64_t key = 1; key <= 1000; key++)
+        tr_sampler_rate(sampler, 0, key, 2);
+    assert_in_range(tr_sampler_untracked(sampler), 2 * (1000 - 32), 2 * (1000 - 8));
+    assert_true(interval(sampler));
+    tr_sampler_keys(sampler, &count);
+    assert_int_equal(count, 8);
+    assert_int_equal(tr_sampler_rate(sampler, 0, 999999, 1), 1); // and goes on in the other table
+    assert_true(interval(sampler));
+    tr_sampler_release(sampler);
+}
+
+// --- policies
+
+static struct tr_error error;
+static struct tr_walk_notes notes;
+
+static int compile(const char *policies, const struct tr_policy_set *previous, struct tr_policy_set **set)
+{
+    struct tr_options_doc *doc;
+    char text[4096];
+    int rc;
+
+    memset(&error, 0, sizeof(error));
+    snprintf(text, sizeof(text), "policies:\n%s\n", policies);
+    rc = tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &doc, &error);
+    if (rc < 0)
+        return rc;
+    rc = tr_policy_set_compile(tr_options_struct(doc), previous, previous ? previous->epoch + 1 : 1, 2, set, &error);
+    tr_options_free(doc);
+    return rc;
+}
+
+static uint8_t *attribute_put(uint8_t *p, const char *key, const char *value)
+{
+    uint8_t pair[128], any[64], *a = tr_pb_put_bytes(any, 1, value, strlen(value)), *q;
+
+    q = tr_pb_put_bytes(pair, 1, key, strlen(key));
+    q = tr_pb_put_bytes(q, 2, any, (size_t)(a - any));
+    return tr_pb_put_bytes(p, 9, pair, (size_t)(q - pair));
+}
+
+// The sampler key of a span with attributes `a` and `b`, as the walk gives it.
+static struct tr_shape span(const struct tr_policy_set *set, const char *a, const char *b, bool root)
+{
+    static const struct tr_context context;
+    uint8_t bytes[512], *p = bytes;
+    struct tr_bits bits = {{0}};
+    struct tr_walk_span walked;
+
+    p = tr_pb_put_bytes(p, 1, "0123456789abcdef", 16);
+    p = tr_pb_put_bytes(p, 2, "\1\2\3\4\5\6\7\10", 8);
+    if (!root)
+        p = tr_pb_put_bytes(p, 4, "\2\2\3\4\5\6\7\10", 8);
+    if (a)
+        p = attribute_put(p, "a", a);
+    if (b)
+        p = attribute_put(p, "b", b);
+    tr_walk_resource(&set->plan, 0, &context, bytes, &notes, &bits);
+    assert_int_equal(tr_walk_span(&set->plan, 0, bytes, (uint32_t)(p - bytes), &notes, &walked, &bits), TR_WALK_OK);
+    return (struct tr_shape){.sampler_key = set->plan.shape.sampler_key(set->plan.shape.sampler, &walked, &notes)};
+}
+
+static struct tr_policy_counters counters[16];
+
+static bool keeps(const struct tr_policy_set *set, const struct tr_shape *array, uint32_t spans, uint8_t id)
+{
+    struct tr_shapes shapes = {.array = array, .spans = spans};
+    struct tr_trace trace = {.trace_id = {id, 9}, .spans = spans, .epoch = set->epoch, .shapes = &shapes};
+    uint16_t policy;
+
+    return tr_policy_set_decide(set, &trace, counters, &policy) == TR_ANSWER_KEEP;
+}
+
+static struct tr_sampler *sampler_of(const struct tr_policy_set *set)
+{
+    return ((const struct tr_policy_set_whole *)set)->samplers.samplers[0];
+}
+
+static uint32_t keys_after(struct tr_policy_set *set)
+{
+    static uint64_t at = 5000 * TR_S;
+    uint32_t count;
+
+    tr_policy_set_tick(set, at);
+    tr_policy_set_tick(set, at += 3600 * TR_S);
+    tr_sampler_keys(sampler_of(set), &count);
+    return count;
+}
+
+#define DYNAMIC(options) "- {name: d, type: ema_dynamic, ema_dynamic: {weight: 0.9, age_out_value: 0.6, " options "}}"
+
+static void a_key_is_the_set_of_what_the_spans_say(void **state)
+{
+    struct tr_policy_set *set;
+    struct tr_shape x, y, none, x_root;
+
+    assert_int_equal(compile(DYNAMIC("field_list: [a, root.b]"), NULL, &set), 0);
+    assert_int_equal(set->plan.shape.needs & TR_SHAPE_SAMPLER, TR_SHAPE_SAMPLER);
+    x = span(set, "x", "1", false);
+    y = span(set, "y", NULL, false);
+    none = span(set, NULL, "1", false);
+    x_root = span(set, "x", "1", true);
+    assert_int_equal(none.sampler_key, 0);
+    assert_int_not_equal(x.sampler_key, y.sampler_key);
+    assert_int_not_equal(x.sampler_key, x_root.sampler_key); // b counts on the root alone
+    assert_int_equal(x.sampler_key, span(set, "x", "2", false).sampler_key);
+    keeps(set, (struct tr_shape[]){x, y}, 2, 1);
+    keeps(set, (struct tr_shape[]){y, none, x, x}, 4, 2);
+    assert_int_equal(keys_after(set), 1); // whatever their order and number
+    keeps(set, (struct tr_shape[]){x}, 1, 3);
+    keeps(set, (struct tr_shape[]){none}, 1, 4);
+    keeps(set, (struct tr_shape[]){x_root}, 1, 5);
+    assert_int_equal(keys_after(set), 3); // the first is forgotten
+    tr_policy_set_free(set);
+    assert_int_equal(compile(DYNAMIC("field_list: [a], use_trace_length: true"), NULL, &set), 0);
+    keeps(set, (struct tr_shape[]){x}, 1, 3);
+    keeps(set, (struct tr_shape[]){x, x}, 2, 3);
+    assert_int_equal(keys_after(set), 2);
+    tr_policy_set_free(set);
+}
+
+static void more_values_than_make_a_key(void **state)
+{
+    struct tr_shape there[300], back[300];
+    struct tr_policy_set *set;
+
+    assert_int_equal(compile(DYNAMIC("field_list: [a]"), NULL, &set), 0);
+    for (uint32_t i = 0; i < 300; i++)
+        there[i] = back[299 - i] = (struct tr_shape){.sampler_key = (uint32_t)tr_mix64(i + 1)};
+    keeps(set, there, 300, 1);
+    keeps(set, back, 300, 2);
+    assert_int_equal(keys_after(set), 1);
+    tr_policy_set_free(set);
+}
+
+static void two_lists_of_fields_share_the_bits(void **state)
+{
+    struct tr_policy_set *set;
+    struct tr_shape one, other;
+
+    assert_int_equal(compile(DYNAMIC("field_list: [a]") "\n- {name: t, type: ema_throughput, ema_throughput: {field_list: [b]}}",
+                             NULL, &set),
+                     0);
+    one = span(set, "x", "1", true);
+    other = span(set, "x", "2", true);
+    assert_int_equal(one.sampler_key & 0xffff, other.sampler_key & 0xffff);
+    assert_int_not_equal(one.sampler_key >> 16, other.sampler_key >> 16);
+    keeps(set, &one, 1, 1);
+    keeps(set, &other, 1, 2);
+    assert_int_equal(keys_after(set), 1);
+    tr_policy_set_free(set);
+}
+
+static void a_frequent_key_is_thinned_out_and_a_rare_one_kept(void **state)
+{
+    struct tr_policy_set *set;
+    struct tr_shape often, rare;
+    uint32_t kept = 0;
+
+    assert_int_equal(compile("- name: r\n  type: rules\n  rules: {rules: [{name: d, sampler: {ema_dynamic: "
+                             "{goal_sample_rate: 10, field_list: [a]}}}]}",
+                             NULL, &set),
+                     0);
+    often = span(set, "often", NULL, true);
+    rare = span(set, "rare", NULL, true);
+    for (int i = 0; i < 1000; i++)
+        keeps(set, &often, 1, (uint8_t)i);
+    keeps(set, &rare, 1, 0);
+    assert_int_equal(keys_after(set), 2);
+    for (int i = 0; i < 256; i++) {
+        kept += keeps(set, &often, 1, (uint8_t)i);
+        assert_true(keeps(set, &rare, 1, (uint8_t)i));
+    }
+    assert_in_range(kept, 10, 45); // of 256, at a rate of 10
+    assert_string_equal(tr_policy_name(set, 1), "r/d");
+    assert_int_equal(counters[1].traces_seen, 1001 + 512);
+    tr_policy_set_free(set);
+}
+
+static void a_sampler_outlives_its_config(void **state)
+{
+    struct tr_policy_set *first, *second, *third;
+
+    assert_int_equal(compile(DYNAMIC("field_list: [a]"), NULL, &first), 0);
+    assert_int_equal(compile(DYNAMIC("field_list: [a]") "\n- {name: all, type: always_sample}", first, &second), 0);
+    assert_ptr_equal(sampler_of(first), sampler_of(second));
+    tr_policy_set_free(first);
+    assert_int_equal(compile(DYNAMIC("field_list: [a], goal_sample_rate: 20"), second, &third), 0);
+    assert_ptr_not_equal(sampler_of(third), sampler_of(second));
+    tr_policy_set_free(second);
+    keys_after(third);
+    tr_policy_set_free(third);
+}
+
+static void what_is_refused(void **state)
+{
+#define BLOCK "tail_sampling.policies[0].ema_dynamic"
+    static const struct {
+        const char *policies, *why;
+    } rows[] = {
+        {"- {name: d, type: ema_dynamic}", BLOCK ".field_list: is missing"},
+        {DYNAMIC(""), NULL},
+        {DYNAMIC("field_list: []"), NULL},
+        {DYNAMIC("field_list: [a], goal_sample_rate: 0"), NULL},
+        {DYNAMIC("field_list: [a], adjustment_interval: 10ms"), NULL},
+        {DYNAMIC("field_list: [a], max_keys: 0"), NULL},
+        {DYNAMIC("field_list: [a], max_keys: 1000000"), NULL},
+        {"- {name: d, type: ema_dynamic, ema_dynamic: {field_list: [a], weight: 1}}",
+         BLOCK ".weight: 1 is not between 0 and 1"},
+        {"- {name: d, type: ema_dynamic, ema_dynamic: {field_list: [a], weight: 0}}",
+         BLOCK ".weight: 0 is not between 0 and 1"},
+        {DYNAMIC("field_list: [a]") "\n- {name: e, type: ema_dynamic, ema_dynamic: {field_list: [b]}}\n"
+                                    "- {name: f, type: ema_dynamic, ema_dynamic: {field_list: [c]}}",
+         "tail_sampling.policies[2].ema_dynamic.field_list: all samplers of a config have at most 2 different ones"},
+        {"- {name: r, type: rules, rules: {rules: [{sampler: {}}]}}",
+         "tail_sampling.policies[0].rules.rules[0].sampler: needs one of ema_dynamic and ema_throughput"},
+        {"- {name: r, type: rules, rules: {rules: [{drop: true, sampler: {ema_dynamic: {field_list: [a]}}}]}}",
+         "tail_sampling.policies[0].rules.rules[0]: has more than one of sample_rate, drop, keep and sampler"},
+    };
+
+    for (size_t i = 0; i < TR_NELEMS(rows); i++) {
+        struct tr_policy_set *set;
+
+        if (compile(rows[i].policies, NULL, &set) != -EINVAL)
+            fail_msg("%s: is taken", rows[i].policies);
+        if (rows[i].why)
+            assert_string_equal(error.text, rows[i].why);
+    }
+}
+
+static int reset(void **state)
+{
+    memset(counters, 0, sizeof(counters));
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_average_rate),
+        cmocka_unit_test(spans_a_second),
+        cmocka_unit_test(keys_that_come_once_are_kept),
+        cmocka_unit_test(a_burst_ends_an_interval),
+        cmocka_unit_test(no_burst_in_the_first_intervals),
+        cmocka_unit_test(it_does_not_matter_how_many_lcores_there_are),
+        cmocka_unit_test(a_full_table_counts_what_it_turns_away),
+        cmocka_unit_test_setup(a_key_is_the_set_of_what_the_spans_say, reset),
+        cmocka_unit_test_setup(more_values_than_make_a_key, reset),
+        cmocka_unit_test_setup(two_lists_of_fields_share_the_bits, reset),
+        cmocka_unit_test_setup(a_frequent_key_is_thinned_out_and_a_rare_one_kept, reset),
+        cmocka_unit_test_setup(a_sampler_outlives_its_config, reset),
+        cmocka_unit_test_setup(what_is_refused, reset),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
