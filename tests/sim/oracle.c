@@ -341,7 +341,7 @@ bool sim_identities_hold(struct sim_world *world)
     HOLDS(world, s.stale, 0ull);
     HOLDS(world, s.too_large, 0ull);
     HOLDS(world, s.epoch_behind, 0ull);
-    return pools_hold(world) && sleepers_hold(world);
+    return pools_hold(world) && sleepers_hold(world) && sim_red_holds(world, s.walked);
 }
 
 // --- at rest
@@ -432,5 +432,5 @@ bool sim_rest_holds(struct sim_world *world)
         return sim_fail(world, "%llu spans are walked, %llu were accepted and %llu perhaps",
                         (unsigned long long)s.walked, (unsigned long long)accepted,
                         (unsigned long long)unknown);
-    return gone_holds(world, &s);
+    return gone_holds(world, &s) && sim_red_rest_holds(world, s.walked);
 }

@@ -251,6 +251,7 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     const char *rules = sim_draw(world, 2) ? "rules: [{keys: [user.id], action: demote}]" : "rules: []";
     struct tr_epoch *epoch = calloc(1, sizeof(*epoch));
     unsigned config = (unsigned)sim_draw(world, SIM_CONFIGS);
+    struct tr_tail_sampling_options sampling;
     struct tr_options_doc *policies, *attributes;
     struct tr_error error = {0};
 
@@ -259,13 +260,15 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     epoch->number = ++world->epoch;
     config_write(config, epoch->number, text, sizeof(text));
     if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||
-        tr_options_parse(&tr_attributes_option_table, rules, strlen(rules), &attributes, &error) ||
-        tr_policy_set_compile(tr_options_struct(policies), before, epoch->number, world->options.lcores, &epoch->policies,
+        tr_options_parse(&tr_attributes_option_table, rules, strlen(rules), &attributes, &error))
+        goto fail;
+    sampling = *(const struct tr_tail_sampling_options *)tr_options_struct(policies);
+    epoch->red = sim_red_of(world, epoch->number);
+    sampling.watched = epoch->red ? &epoch->red->watch : NULL;
+    if (tr_policy_set_compile(&sampling, before, epoch->number, world->options.lcores, &epoch->policies,
                               &error) ||
-        tr_attr_set_compile(tr_options_struct(attributes), &epoch->attrs, &error)) {
-        fprintf(stderr, "%s\n", error.text);
-        abort();
-    }
+        tr_attr_set_compile(tr_options_struct(attributes), &epoch->attrs, &error))
+        goto fail;
     tr_options_free(policies);
     tr_options_free(attributes);
     epoch->attrs->version = epoch->number;
@@ -278,4 +281,7 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     world->config_of[epoch->number] = config;
     world->wait_of[epoch->number] = epoch->policies->wait_ns;
     return epoch;
+fail:
+    fprintf(stderr, "%s\n", error.text);
+    abort();
 }

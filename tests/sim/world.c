@@ -170,6 +170,7 @@ void sim_close(struct sim_world *world)
         tr_lcore_destroy(world->lcores[i]);
     }
     tr_mesh_destroy(world->mesh);
+    sim_red_close(world);
     tr_attr_set_free(world->rules);
     snprintf(command, sizeof(command), "rm -rf '%s'", world->directory);
     if (system(command))

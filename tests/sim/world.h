@@ -13,6 +13,7 @@
 #define TEST_SIM_WORLD_H
 
 #include "lcore/lcore.h"
+#include "red/merge.h"
 
 #define SIM_LCORES_MAX  4
 #define SIM_CLIENTS_MAX 16
@@ -22,6 +23,7 @@
 #define SIM_CONFIGS     7
 #define SIM_LIMITS      3 // further ones, that spend budgets
 #define SIM_EPOCHS      512
+#define SIM_REDS_MAX    6
 #define SIM_PATIENCE_NS (60 * TR_S) // of a client on a network: the server may have gone and its RST been lost
 
 struct sim_world;
@@ -127,6 +129,9 @@ struct sim_world {
     uint32_t epoch;
     unsigned config_of[SIM_EPOCHS];
     uint64_t wait_of[SIM_EPOCHS], wait_min_of[SIM_EPOCHS], wait_min_least;
+    struct tr_red_merge *reds[SIM_REDS_MAX]; // of each block of RED metrics that was there
+    uint32_t reds_count;
+    bool reds_limited; // one of them has a cardinality limit
     struct tr_attr_set *rules; // demote user.id: what may have been done to a span
     bool draining, healed;
     uint64_t healed_ns;
@@ -214,6 +219,13 @@ void sim_net_report(const struct sim_world *world, uint32_t frames);
 // All that the worlds' stacks count from here on: a zero is something that no world reaches.
 void sim_net_reach(void);
 void sim_net_reached(void);
+
+// red.c
+// The RED metrics of a config, one more use of their set; NULL: none in this world.
+struct tr_red_set *sim_red_of(struct sim_world *world, uint32_t epoch);
+void sim_red_close(struct sim_world *world);
+bool sim_red_holds(struct sim_world *world, uint64_t walked);
+bool sim_red_rest_holds(struct sim_world *world, uint64_t walked);
 
 // oracle.c
 bool sim_outboxes_read(struct sim_world *world, bool all);
