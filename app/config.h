@@ -78,6 +78,9 @@ struct tr_sizes {
 // Returns 0, -EINVAL or -ENOSPC with the path in the config. Reads the affinity mask, memory and file systems.
 int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error);
 
+// Is there memory for the tables of RED metrics? Returns 0, -ENOSPC.
+int tr_sizes_red_check(const struct tr_config *config, uint32_t lcores, struct tr_error *error);
+
 // Is room for the shape of traces to be reserved at start?
 bool tr_sizes_shape(const struct tr_config *config, const struct tr_policy_set *policies);
 

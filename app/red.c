@@ -26,6 +26,8 @@ int tr_daemon_red_make(struct tr_daemon *daemon, const struct tr_config *config,
     *set = NULL;
     if (!config->span_metrics)
         return 0;
+    if (lcores && tr_sizes_red_check(config, lcores, error) < 0)
+        return -ENOSPC;
     identity_make(&daemon->red);
     return tr_red_set_create(set, config->span_metrics, lcores, daemon->red.instance, daemon->red.seed, error);
 }

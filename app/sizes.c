@@ -54,6 +54,24 @@ static int cpus_derive(const struct tr_config *config, struct tr_sizes *sizes, s
     return 0;
 }
 
+int tr_sizes_red_check(const struct tr_config *config, uint32_t lcores, struct tr_error *error)
+{
+    uint64_t bytes = config->span_metrics ? tr_red_table_bytes(config->span_metrics) : 0;
+    struct tr_memory machine;
+
+    if (!bytes)
+        return 0;
+    if (tr_memory_read("", &machine, error) < 0) {
+        tr_error_prefix(error, "span_metrics.series_max");
+        return -EINVAL;
+    }
+    if (bytes > machine.available_bytes / 2 / lcores)
+        return tr_error_set(error, ENOSPC, "span_metrics.series_max: tables of %llu MiB for %u lcores are more than half of the "
+                            "%llu MiB that %s has available", (unsigned long long)(bytes / TR_MIB), lcores,
+                            (unsigned long long)(machine.available_bytes / TR_MIB), machine.limit);
+    return 0;
+}
+
 static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error)
 {
     uint64_t journal = config->journal.bytes, outbox = config->journal.outbox_bytes, memory, room, most, leftovers;
@@ -71,7 +89,7 @@ static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes
         filesystem.free_bytes += leftovers;
     if (filesystem.kind == TR_FILESYSTEM_TMPFS)
         machine.available_bytes += leftovers;
-    memory = machine.available_bytes;
+    memory = machine.available_bytes - TR_MIN(machine.available_bytes, sizes->red_bytes * sizes->lcores);
     room = filesystem.free_bytes;
     most = tr_memory_room(&machine, &filesystem) / 2 / sizes->lcores;
     most -= TR_MIN(most / 2, sizes->red_bytes);
@@ -112,6 +130,9 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
 
     memset(sizes, 0, sizeof(*sizes));
     rc = cpus_derive(config, sizes, error);
+    if (rc < 0)
+        return rc;
+    rc = tr_sizes_red_check(config, sizes->lcores, error);
     if (rc < 0)
         return rc;
     sizes->red_bytes = config->span_metrics ? tr_red_table_bytes(config->span_metrics) : 0;

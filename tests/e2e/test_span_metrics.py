@@ -195,6 +195,15 @@ def a_block_comes_changes_and_goes():
         print(f"{reports[0]['spans_acknowledged']} spans under {swaps} configs")
 
 
+def a_block_that_memory_is_too_small_for_is_refused():
+    with Daemon(policies=TENTH) as d:
+        code, answer = d.tailctl("config", "apply", d.write_config(extra=block({"series_max": 9000000, "histogram": {
+            "exponential": {"max_size": 1024}}})), check=False)
+        assert code == 1 and "span_metrics.series_max" in str(answer) and "MiB" in str(answer), answer
+        assert "calls_total" not in scrape(d)[1]
+        d.tailctl("config", "apply", d.write_config(extra=block({})))
+
+
 def a_refusing_backend_loses_no_count():
     with Sink() as sink:
         refused = []
@@ -239,5 +248,5 @@ def what_is_too_much_counts_as_overflow():
 
 
 run_story(series_equal_the_connectors, counts_are_exact_while_a_tenth_is_kept, exemplars_are_of_kept_traces,
-          a_block_comes_changes_and_goes, a_refusing_backend_loses_no_count, a_dead_backends_losses_are_counted,
-          what_is_too_much_counts_as_overflow)
+          a_block_comes_changes_and_goes, a_block_that_memory_is_too_small_for_is_refused, a_refusing_backend_loses_no_count,
+          a_dead_backends_losses_are_counted, what_is_too_much_counts_as_overflow)
