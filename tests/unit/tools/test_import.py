@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-TAILCTL, TAILRACED = os.environ["TAILCTL"], os.environ["TAILRACED"]
+TAILCTL, TAILRACED = os.path.abspath(os.environ["TAILCTL"]), os.path.abspath(os.environ["TAILRACED"])
 FOLDER = pathlib.Path(__file__).parent / "import"
 INPUTS = sorted(p for p in FOLDER.glob("*.yaml") if not p.name.endswith(".tailrace.yaml"))
 ENVIRONMENT = {"PATH": os.environ["PATH"], "MY_POD_IP": "10.1.2.3", "B_TOKEN": "secret-b", "VENDOR_TOKEN": "secret-v",
