@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes after a decision: reopened traces, decisions at once, the memo behind the verdict ring.
+#include "harness.h"
+
+#include "trace/memo.h"
+
+// 'r': kept once its root is there; else as the harness's.
+static enum tr_answer decide(void *context, const struct tr_trace *trace, uint16_t *policy)
+{
+    struct bench *b = *(struct bench **)context;
+
+    *policy = trace->root_seen ? 5 : TR_POLICY_NONE;
+    b->last = *trace;
+    b->asked++;
+    return trace->root_seen ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+}
+
+// 'f': that it is dropped is certain from the start.
+static enum tr_answer certain(void *context, const struct tr_trace *trace, uint16_t *policy)
+{
+    *policy = 6;
+    if (trace->trace_id[0] == 'f')
+        return TR_ANSWER_DROP;
+    return trace->root_seen ? TR_ANSWER_KEEP : TR_ANSWER_PENDING;
+}
+
+static struct bench *bench;
+static bool send(void *context, uint32_t holder, const union tr_message *message)
+{
+    return bench_send(bench, holder, message);
+}
+
+static struct bench *late_bench(const struct tr_owner_options *options, bool reopen, bool at_once)
+{
+    bench = bench_new_with(options, &(struct tr_decider){.context = &bench, .decide = decide, .certain = certain},
+                           &(struct tr_owner_output){NULL, send});
+    tr_owner_late_set(bench->owner, reopen, at_once);
+    return bench;
+}
+
+static void receive_root(struct bench *b, uint32_t origin, const char *name)
+{
+    union tr_message m = bench_span(b, origin, name);
+
+    m.summary.flags = TR_SPAN_ROOT;
+    assert_true(bench_offer(b, origin, &m));
+}
+
+static void balance(struct bench *b)
+{
+    const struct tr_owner_counters *c = b->counters;
+
+    assert_int_equal(c->received, c->kept + c->dropped - c->reopened + c->evicted + c->held);
+    assert_int_equal(c->kept, c->emits_sent + c->emits_waiting);
+    bench_free(b);
+}
+
+static struct bench *dropped(bool reopen)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b = late_bench(&options, reopen, false);
+
+    bench_receive(b, 0, "r1");
+    bench_receive(b, 1, "r1");
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    assert_int_equal(b->counters->dropped, 2);
+    assert_false(bench_holds(b, "r1"));
+    return b;
+}
+
+static void a_late_root_reopens_all_of_it(void **state)
+{
+    struct bench *b = dropped(true);
+
+    bench_receive(b, 0, "r1"); // late, and changes nothing
+    bench_poll(b);
+    assert_int_equal(b->counters->late_dropped, 1);
+    assert_int_equal(b->counters->reopened, 0);
+    receive_root(b, 1, "r1");
+    assert_int_equal(tr_owner_deadline(b->owner), 0);
+    bench_poll(b);
+    assert_int_equal(b->last.spans, 4);
+    assert_true(b->last.again && !b->last.partial);
+    assert_int_equal(bench_emits(b, 0), 2);
+    assert_int_equal(bench_emits(b, 1), 2);
+    assert_true(b->ring[0][0].emit.marks & TR_MARK_REOPENED);
+    assert_int_equal(b->counters->reopened, 4);
+    assert_int_equal(b->counters->traces_reopened, 1);
+    assert_int_equal(bench_verdict(b, "r1")->verdict, TR_VERDICT_KEEP);
+    assert_int_equal(bench_verdict(b, "r1")->policy, 5);
+    // What comes still later follows that, and says so.
+    bench_receive(b, 2, "r1");
+    assert_int_equal(bench_emits(b, 2), 1);
+    assert_true(b->ring[2][0].emit.marks & TR_MARK_REOPENED);
+    assert_int_equal(b->counters->reopened, 4);
+    balance(b);
+}
+
+static void without_reopen_late_spans_follow(void **state)
+{
+    struct bench *b = dropped(false);
+
+    receive_root(b, 1, "r1");
+    bench_poll(b);
+    assert_int_equal(b->counters->late_dropped, 1);
+    assert_int_equal(b->counters->kept, 0);
+    assert_int_equal(b->counters->traces_mindful, 0);
+    balance(b);
+}
+
+static void what_is_certainly_dropped_is_not_kept_in_mind(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b = late_bench(&options, true, false);
+
+    bench_receive(b, 0, "f1");
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    assert_int_equal(b->counters->traces_mindful, 0);
+    receive_root(b, 0, "f1");
+    bench_poll(b);
+    assert_int_equal(b->counters->dropped, 2);
+    balance(b);
+}
+
+static void a_new_trace_takes_the_place_of_a_dropped_one(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+
+    options.traces_max = 1;
+    options.refs_max = 4;
+    b = late_bench(&options, true, false);
+    bench_receive(b, 0, "r1");
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    assert_int_equal(b->counters->traces_mindful, 1);
+    bench_receive(b, 0, "r2");
+    assert_true(bench_holds(b, "r2"));
+    assert_int_equal(b->counters->traces_mindful, 0);
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    // The root alone is known then; the rest is gone, and counted.
+    receive_root(b, 0, "r1");
+    bench_poll(b);
+    assert_true(b->last.partial);
+    assert_int_equal(bench_emits(b, 0), 1);
+    assert_int_equal(b->counters->reopened_gone, 1);
+    assert_int_equal(bench_verdict(b, "r1")->lost_spans, 1);
+    balance(b);
+}
+
+static void an_acknowledgement_waits_for_the_answer(void **state)
+{
+    struct bench *b = dropped(true);
+
+    receive_root(b, 1, "r1");
+    bench_tail(b, 1, b->position[1], false);
+    bench_poll(b);
+    assert_int_equal(b->ring[1][b->queued[1] - 1].any.kind, TR_MESSAGE_ACK);
+    assert_int_equal(bench_emits(b, 1), 2);
+    balance(b);
+}
+
+static void decides_at_once_what_is_certain(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b = late_bench(&options, true, true);
+
+    bench_receive(b, 0, "r1");
+    bench_poll(b);
+    assert_int_equal(b->asked, 0);
+    receive_root(b, 0, "r1");
+    bench_receive(b, 1, "f1");
+    bench_poll(b);
+    assert_int_equal(bench_emits(b, 0), 2);
+    assert_int_equal(bench_verdict(b, "r1")->when, TR_WHEN_CERTAIN);
+    assert_int_equal(bench_verdict(b, "r1")->policy, 6);
+    assert_int_equal(bench_verdict(b, "f1")->verdict, TR_VERDICT_DROP);
+    assert_int_equal(b->counters->at_once, 3);
+    bench_receive(b, 0, "r1");
+    assert_int_equal(b->counters->followed_kept, 1);
+    bench_pass(b, 10 * TR_S);
+    bench_receive(b, 0, "r1");
+    assert_int_equal(b->counters->late_kept, 1);
+    balance(b);
+}
+
+static void the_memo_remembers_what_the_ring_has_overwritten(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+    char name[16];
+
+    options.memo_max = 4096;
+    b = late_bench(&options, false, false);
+    receive_root(b, 0, "r1");
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "d%d", i);
+        bench_receive(b, 0, name);
+        bench_pass(b, 10 * TR_S);
+        bench_poll(b);
+    }
+    assert_null(bench_verdict(b, "r1"));
+    bench_receive(b, 2, "r1");
+    assert_int_equal(bench_emits(b, 2), 1);
+    assert_int_equal(b->ring[2][0].emit.policy, 5);
+    assert_int_equal(b->counters->late_kept, 1);
+    balance(b);
+}
+
+static void a_line_of_the_memo_pushes_out_its_oldest(void **state)
+{
+    struct tr_memo memo;
+
+    assert_int_equal(tr_memo_create(&memo, 4, -1, true), 0);
+    for (uint64_t i = 1; i <= 5; i++)
+        tr_memo_put(&memo, i, &(struct tr_memo_slot){.verdict = 1, .policy = i});
+    assert_null(tr_memo_find(&memo, 1));
+    assert_int_equal(tr_memo_find(&memo, 2)->policy, 2);
+    // The same again takes its own place.
+    tr_memo_put(&memo, 3, &(struct tr_memo_slot){.verdict = 0, .policy = 9});
+    assert_int_equal(tr_memo_find(&memo, 3)->policy, 9);
+    assert_int_equal(tr_memo_find(&memo, 2)->policy, 2);
+    tr_memo_destroy(&memo);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_late_root_reopens_all_of_it),
+        cmocka_unit_test(without_reopen_late_spans_follow),
+        cmocka_unit_test(what_is_certainly_dropped_is_not_kept_in_mind),
+        cmocka_unit_test(a_new_trace_takes_the_place_of_a_dropped_one),
+        cmocka_unit_test(an_acknowledgement_waits_for_the_answer),
+        cmocka_unit_test(decides_at_once_what_is_certain),
+        cmocka_unit_test(the_memo_remembers_what_the_ring_has_overwritten),
+        cmocka_unit_test(a_line_of_the_memo_pushes_out_its_oldest),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
