@@ -2,6 +2,7 @@
 // What the control socket and /metrics show, gathered from the lcores and the backends. Counters are read while
 // they are written; what must be of one instant is copied while the lcores stand still.
 #include "daemon.h"
+#include "policy/sampler.h"
 
 #include "base/cycles.h"
 #include "http/http_counters.h"
@@ -93,6 +94,18 @@ static void device_counters(const struct tr_daemon_port *port, tr_control_counte
     each(to, &tr_dpdk_device_counter_rows, &counters, labels);
 }
 
+static void sampler_counters(const struct tr_policy_set *set, tr_control_counters_fn each, void *to)
+{
+    const struct tr_sampler *sampler;
+
+    for (uint32_t i = 0; (sampler = tr_policy_set_sampler(set, i)) != NULL; i++) {
+        struct tr_sampler_counters counters;
+
+        tr_sampler_counters(sampler, &counters);
+        each(to, &tr_sampler_counter_rows, &counters, (const char *const[]){"sampler", tr_sampler_name(sampler), NULL});
+    }
+}
+
 static void show_counters(void *context, tr_control_counters_fn each, void *to)
 {
     struct tr_daemon *daemon = context;
@@ -112,6 +125,7 @@ static void show_counters(void *context, tr_control_counters_fn each, void *to)
         for (size_t i = 0; i < thread->dpdk_count; i++)
             dpdk_counters(thread->dpdk[i], number, each, to);
     }
+    sampler_counters(daemon->mesh->epoch->policies, each, to);
     for (size_t i = 0; i < daemon->ports_count; i++)
         if (daemon->ports[i].dpdk)
             device_counters(&daemon->ports[i], each, to);

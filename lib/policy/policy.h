@@ -94,6 +94,10 @@ void tr_policy_set_free(struct tr_policy_set *set);
 // What a set does by the clock: dynamic samplers' rates. To be called about once a second for the newest set.
 void tr_policy_set_tick(struct tr_policy_set *set, uint64_t now);
 
+// Its dynamic samplers, for their counters (policy/sampler.h). Returns NULL behind the last.
+struct tr_sampler;
+const struct tr_sampler *tr_policy_set_sampler(const struct tr_policy_set *set, uint32_t index);
+
 const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy);
 const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy);
 

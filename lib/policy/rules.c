@@ -70,6 +70,24 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return decide_row(policy, trace, &row);
 }
 
+// Bits only grow: a rule that looks for none of them, nor at anything that may change, matches for good once it does; one
+// that has met what it denies never will.
+static enum tr_answer certain(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    for (const struct tr_rule *rule = policy->rules->rules;; rule++) {
+        uint64_t denies = 0, met = 0;
+
+        for (int i = 0; i < TR_PREDICATE_WORDS_MAX; i++) {
+            denies |= rule->none.word[i];
+            met |= rule->none.word[i] & trace->bits[i];
+        }
+        if (matches(rule, trace))
+            return denies || rule->root == 0 || rule->spans_count ? TR_ANSWER_PENDING : decide(policy, trace);
+        if (!met)
+            return TR_ANSWER_PENDING;
+    }
+}
+
 static const char *row_name(const struct tr_policy *policy, uint32_t row)
 {
     return policy->rules->rules[row].name;
@@ -91,7 +109,7 @@ static void clear(struct tr_policy *policy)
 }
 
 static int sampler_compile(struct tr_rule *rule, const struct tr_rule_sampler_options *options, const char *path,
-                           const struct tr_policy_place *place, struct tr_error *error)
+                           const struct tr_policy_place *place, bool *stateful, struct tr_error *error)
 {
     bool throughput = options->ema_throughput != NULL;
     char block[200];
@@ -100,12 +118,13 @@ static int sampler_compile(struct tr_rule *rule, const struct tr_rule_sampler_op
         return tr_error_set(error, EINVAL, "%s.sampler: needs one of ema_dynamic and ema_throughput", path);
     snprintf(block, sizeof(block), "%s.sampler.%s", path, throughput ? "ema_throughput" : "ema_dynamic");
     rule->action = TR_RULE_DYNAMIC;
+    *stateful = true;
     return tr_sampling_make(&rule->sampling, throughput ? options->ema_throughput : options->ema_dynamic, throughput,
                             rule->name, block, place, error);
 }
 
 static int action_compile(struct tr_rule *rule, const struct tr_rule_options *options, const char *path,
-                          const struct tr_policy_place *place, struct tr_error *error)
+                          const struct tr_policy_place *place, bool *stateful, struct tr_error *error)
 {
     int given = (options->sample_rate > 0) + options->drop + options->keep + (options->sampler != NULL);
 
@@ -114,7 +133,7 @@ static int action_compile(struct tr_rule *rule, const struct tr_rule_options *op
     if (!given)
         return tr_error_set(error, EINVAL, "%s: needs one of sample_rate, drop: true, keep: true and sampler", path);
     if (options->sampler)
-        return sampler_compile(rule, options->sampler, path, place, error);
+        return sampler_compile(rule, options->sampler, path, place, stateful, error);
     rule->action = options->drop ? TR_RULE_DROP : TR_RULE_SAMPLE;
     rule->threshold = tr_policy_rate_threshold(options->sample_rate);
     return 0;
@@ -171,7 +190,7 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
         snprintf(path, sizeof(path), "%s.rules.rules[%zu]", place->path, i);
         rc = name_make(policy->rules, policy, rules[i].name, path, error);
         if (rc == 0)
-            rc = action_compile(&policy->rules->rules[i], &rules[i], path, place, error);
+            rc = action_compile(&policy->rules->rules[i], &rules[i], path, place, &policy->stateful, error);
         if (rc == 0)
             rc = tr_rule_conditions_compile(&policy->rules->rules[i], &rules[i], place, path, error);
     }
@@ -193,8 +212,8 @@ const struct tr_policy_type tr_policy_rules = {.name = "rules",
                                                .places = TR_POLICY_AT_TOP,
                                                .compile = compile,
                                                .decide = decide,
+                                               .certain = certain,
                                                .limit = limit_of,
-                                               .certain = tr_policy_never_certain,
                                                .decide_row = decide_row,
                                                .row_name = row_name,
                                                .clear = clear};

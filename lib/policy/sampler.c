@@ -18,6 +18,8 @@
 
 #include "base/hash.h"
 
+TR_COUNTERS_DEFINE(sampler, TR_SAMPLER_COUNTERS)
+
 struct cell {
     uint64_t key; // 0: free
     uint64_t number;
@@ -38,7 +40,8 @@ struct lcore_counts {
 
 struct tr_sampler {
     struct tr_sampler_terms terms;
-    char *identity;
+    char *name, *identity;
+    struct tr_sampler_counters counters;
     uint32_t sets;
     uint32_t lcores;
     uint32_t mask;  // of the tables
@@ -72,6 +75,7 @@ static void destroy(struct tr_sampler *sampler)
     free(sampler->scratch);
     free(sampler->counted);
     free(sampler->identity);
+    free(sampler->name);
     free(sampler);
 }
 
@@ -92,11 +96,11 @@ static bool tables_make(struct tr_sampler *sampler)
     sampler->keys = calloc(sampler->room, sizeof(*sampler->keys));
     sampler->scratch = calloc(sampler->room, sizeof(*sampler->scratch));
     sampler->counted = calloc(2 * cells * sampler->lcores, sizeof(*sampler->counted));
-    return all && sampler->keys && sampler->scratch && sampler->counted && sampler->identity;
+    return all && sampler->keys && sampler->scratch && sampler->counted && sampler->identity && sampler->name;
 }
 
-int tr_sampler_create(struct tr_sampler **made, const struct tr_sampler_terms *terms, const char *identity,
-                      uint32_t lcores)
+int tr_sampler_create(struct tr_sampler **made, const struct tr_sampler_terms *terms, const char *name,
+                      const char *identity, uint32_t lcores)
 {
     size_t bytes = sizeof(struct tr_sampler) + lcores * sizeof(struct lcore_counts);
     struct tr_sampler *sampler = aligned_alloc(64, TR_ALIGN_UP(bytes, 64));
@@ -111,6 +115,7 @@ int tr_sampler_create(struct tr_sampler **made, const struct tr_sampler_terms *t
     sampler->room = 4 * terms->keys_max;
     sampler->rates_mask = power_above(8 * terms->keys_max) - 1;
     sampler->identity = strdup(identity);
+    sampler->name = strdup(name);
     if (!tables_make(sampler)) {
         destroy(sampler);
         return -ENOMEM;
@@ -133,6 +138,11 @@ void tr_sampler_release(struct tr_sampler *sampler)
 const char *tr_sampler_identity(const struct tr_sampler *sampler)
 {
     return sampler->identity;
+}
+
+const char *tr_sampler_name(const struct tr_sampler *sampler)
+{
+    return sampler->name;
 }
 
 // --- the lcore's side
@@ -237,8 +247,9 @@ static int by_key(const void *a, const void *b)
 }
 
 // One row a key, and no more of them than are to be counted.
-static uint32_t counted_join(struct tr_sampler_key *counted, uint32_t count, uint32_t keys_max)
+static uint32_t counted_join(struct tr_sampler *sampler, uint32_t count)
 {
+    struct tr_sampler_key *counted = sampler->counted;
     uint32_t made = 0;
 
     qsort(counted, count, sizeof(*counted), by_key);
@@ -248,7 +259,9 @@ static uint32_t counted_join(struct tr_sampler_key *counted, uint32_t count, uin
         else
             counted[made++] = counted[i];
     }
-    return TR_MIN(made, keys_max);
+    for (uint32_t i = sampler->terms.keys_max; i < made; i++)
+        tr_count(&sampler->counters.untracked, (uint64_t)counted[i].average);
+    return TR_MIN(made, sampler->terms.keys_max);
 }
 
 static void publish(struct tr_sampler *sampler)
@@ -281,13 +294,14 @@ static bool compute(struct tr_sampler *sampler)
         counts->total_seen = tr_load_relaxed(&counts->total);
         counted = lcore_read(sampler, counts, counted);
     }
-    counted = counted_join(sampler->counted, counted, sampler->terms.keys_max);
+    counted = counted_join(sampler, counted);
     if (!counted)
         return false;
     sampler->keys_count = tr_sampler_average(sampler->keys, sampler->keys_count, sampler->counted, counted,
                                              sampler->scratch, sampler->room, &sampler->terms);
     sampler->burst = sampler->terms.burst_multiple *
                      tr_sampler_rates(sampler->keys, sampler->keys_count, &sampler->terms);
+    tr_gauge(&sampler->counters.keys, sampler->keys_count);
     publish(sampler);
     return true;
 }
@@ -313,7 +327,10 @@ bool tr_sampler_poll(struct tr_sampler *sampler, uint64_t now)
         return false;
     sampler->intervals += over;
     sampler->next_ns = now + sampler->terms.interval_ns;
-    return compute(sampler);
+    if (!compute(sampler))
+        return false;
+    tr_count(over ? &sampler->counters.intervals : &sampler->counters.bursts, 1);
+    return true;
 }
 
 const struct tr_sampler_key *tr_sampler_keys(const struct tr_sampler *sampler, uint32_t *count)
@@ -322,11 +339,12 @@ const struct tr_sampler_key *tr_sampler_keys(const struct tr_sampler *sampler, u
     return sampler->keys;
 }
 
-uint64_t tr_sampler_untracked(const struct tr_sampler *sampler)
+void tr_sampler_counters(const struct tr_sampler *sampler, struct tr_sampler_counters *counters)
 {
-    uint64_t untracked = 0;
-
+    *counters = (struct tr_sampler_counters){.keys = tr_counter_read(&sampler->counters.keys),
+                                             .intervals = tr_counter_read(&sampler->counters.intervals),
+                                             .bursts = tr_counter_read(&sampler->counters.bursts),
+                                             .untracked = tr_counter_read(&sampler->counters.untracked)};
     for (uint32_t i = 0; i < sampler->lcores; i++)
-        untracked += tr_load_relaxed(&sampler->counts[i].untracked);
-    return untracked;
+        counters->untracked += tr_load_relaxed(&sampler->counts[i].untracked);
 }

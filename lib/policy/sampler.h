@@ -6,6 +6,7 @@
 #ifndef TR_POLICY_SAMPLER_H
 #define TR_POLICY_SAMPLER_H
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "base/tr.h"
 
@@ -30,16 +31,26 @@ struct tr_sampler_key {
     uint64_t rate;
 };
 
+#define TR_SAMPLER_COUNTERS(X)                                                                               \
+    X(keys, GAUGE, "sampler_keys", "", "Keys that a dynamic sampler has a rate for.")                        \
+    X(intervals, COUNTER, "sampler_rates_total", "when=\"interval\"", "Times that a sampler's rates were computed.") \
+    X(bursts, COUNTER, "sampler_rates_total", "when=\"burst\"", "Times that a sampler's rates were computed.") \
+    X(untracked, COUNTER, "sampler_untracked_spans_total", "",                                               \
+      "Spans of traces whose key was not counted: more came in an interval than max_keys.")
+TR_COUNTERS_DECLARE(sampler, TR_SAMPLER_COUNTERS)
+
 struct tr_sampler;
 
+// name      of the policy or rule; copied
 // identity  names it across configs; copied
 // Returns 0, -ENOMEM.
-int tr_sampler_create(struct tr_sampler **sampler, const struct tr_sampler_terms *terms, const char *identity,
-                      uint32_t lcores);
+int tr_sampler_create(struct tr_sampler **sampler, const struct tr_sampler_terms *terms, const char *name,
+                      const char *identity, uint32_t lcores);
 // One more set uses it; give one up, and the sampler with the last.
 void tr_sampler_hold(struct tr_sampler *sampler);
 void tr_sampler_release(struct tr_sampler *sampler);
 const char *tr_sampler_identity(const struct tr_sampler *sampler);
+const char *tr_sampler_name(const struct tr_sampler *sampler);
 
 // Count a trace of `spans` (0: only ask) under `key` and answer how many such there are to one that is kept. 0 is no key.
 //
@@ -54,8 +65,8 @@ bool tr_sampler_poll(struct tr_sampler *sampler, uint64_t now);
 // The keys that have a rate, in their order.
 const struct tr_sampler_key *tr_sampler_keys(const struct tr_sampler *sampler, uint32_t *count);
 
-// Spans whose key found no room in an lcore's table.
-uint64_t tr_sampler_untracked(const struct tr_sampler *sampler);
+// Thread: any.
+void tr_sampler_counters(const struct tr_sampler *sampler, struct tr_sampler_counters *counters);
 
 // The arithmetic (sampler_rates.c). Averages move by what was counted: both are sorted by key, and `keys` has `room`.
 //

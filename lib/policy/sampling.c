@@ -196,7 +196,8 @@ static char *identity_make(const char *name, const struct tr_sampler_terms *term
 }
 
 // That of the config before, with all it has learned, or a new one.
-static int sampler_take(struct tr_samplers *samplers, const struct tr_sampler_terms *terms, const char *identity)
+static int sampler_take(struct tr_samplers *samplers, const struct tr_sampler_terms *terms, const char *name,
+                        const char *identity)
 {
     const struct tr_samplers *before = samplers->before;
     int rc;
@@ -207,7 +208,7 @@ static int sampler_take(struct tr_samplers *samplers, const struct tr_sampler_te
             samplers->samplers[samplers->count++] = before->samplers[i];
             return 0;
         }
-    rc = tr_sampler_create(&samplers->samplers[samplers->count], terms, identity, samplers->lcores);
+    rc = tr_sampler_create(&samplers->samplers[samplers->count], terms, name, identity, samplers->lcores);
     samplers->count += rc == 0;
     return rc;
 }
@@ -231,7 +232,7 @@ int tr_sampling_make(struct tr_sampling *sampling, const struct tr_sampler_optio
         return list;
     terms = terms_of(options, throughput);
     identity = identity_make(name, &terms, samplers->lists[list].text, options->use_trace_length);
-    rc = identity ? sampler_take(samplers, &terms, identity) : -ENOMEM;
+    rc = identity ? sampler_take(samplers, &terms, name, identity) : -ENOMEM;
     free(identity);
     if (rc < 0)
         return tr_error_set(error, ENOMEM, "%s: no memory", path);
@@ -279,6 +280,13 @@ void tr_policy_set_tick(struct tr_policy_set *set, uint64_t now)
 
     for (uint32_t i = 0; i < whole->samplers.count; i++)
         tr_sampler_poll(whole->samplers.samplers[i], now);
+}
+
+const struct tr_sampler *tr_policy_set_sampler(const struct tr_policy_set *set, uint32_t index)
+{
+    const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
+
+    return index < whole->samplers.count ? whole->samplers.samplers[index] : NULL;
 }
 
 // --- the policies

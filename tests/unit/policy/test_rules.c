@@ -492,6 +492,30 @@ static void the_first_rule_that_matches_decides(void **state)
     assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_KEEP);
 }
 
+static void what_is_certain_before_its_time(void **state)
+{
+    struct tr_trace trace = {.trace_id = "0123456789abcde", .epoch = 1};
+    uint16_t policy;
+
+    assert_int_equal(compile("rules: [{keep: true, conditions: [{field: a, operator: exists}]}, "
+                             "{drop: true, conditions: [{field: b, operator: not-exists}]}]"),
+                     0);
+    assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_PENDING);
+    span_walk(&(const struct span){"b=i:1"}, &trace);
+    assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_PENDING); // `a` may still come
+    span_walk(&(const struct span){"a=i:1"}, &trace);
+    assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_KEEP);
+    // A first rule that has met what it denies is out of the way.
+    assert_int_equal(compile("rules: [{drop: true, conditions: [{field: b, operator: not-exists}]}, "
+                             "{keep: true, conditions: [{field: a, operator: exists}]}]"),
+                     0);
+    memset(trace.bits, 0, sizeof(trace.bits));
+    span_walk(&(const struct span){"a=i:1"}, &trace);
+    assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_PENDING); // matches the first, for now
+    span_walk(&(const struct span){"b=i:1"}, &trace);
+    assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_KEEP);
+}
+
 static void a_rate_keeps_its_share_by_the_id(void **state)
 {
     uint32_t kept = 0;
@@ -608,6 +632,7 @@ int main(void)
         TEST(a_span_hides_its_resource),
         TEST(what_is_of_the_trace),
         TEST(the_first_rule_that_matches_decides),
+        TEST(what_is_certain_before_its_time),
         TEST(a_rate_keeps_its_share_by_the_id),
         TEST(rules_stand_beside_other_policies),
         TEST(a_config_says_what_it_means),

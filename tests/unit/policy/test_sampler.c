@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <cmocka.h>
 
 #include "base/hash.h"
@@ -27,7 +28,7 @@ static struct tr_sampler *create(const struct tr_sampler_terms *terms, uint32_t 
 {
     struct tr_sampler *sampler;
 
-    assert_int_equal(tr_sampler_create(&sampler, terms, "a sampler", lcores), 0);
+    assert_int_equal(tr_sampler_create(&sampler, terms, "s", "a sampler", lcores), 0);
     now = 1000 * TR_S;
     assert_false(tr_sampler_poll(sampler, now)); // the first interval begins
     return sampler;
@@ -37,6 +38,14 @@ static bool interval(struct tr_sampler *sampler)
 {
     now += 15 * TR_S;
     return tr_sampler_poll(sampler, now);
+}
+
+static uint64_t untracked(const struct tr_sampler *sampler)
+{
+    struct tr_sampler_counters counters;
+
+    tr_sampler_counters(sampler, &counters);
+    return counters.untracked;
 }
 
 // Spans under each key, from 1; then an interval ends.
@@ -121,6 +130,7 @@ static void keys_that_come_once_are_kept(void **state)
 static void a_burst_ends_an_interval(void **state)
 {
     struct tr_sampler *sampler = create(&dynamic, 1);
+    struct tr_sampler_counters counted_by;
     const uint32_t one = 1000;
 
     for (int i = 0; i < 3; i++) {
@@ -135,6 +145,10 @@ static void a_burst_ends_an_interval(void **state)
     assert_true(tr_sampler_poll(sampler, now));
     now += 14 * TR_S;
     assert_false(tr_sampler_poll(sampler, now)); // the interval began anew
+    tr_sampler_counters(sampler, &counted_by);
+    assert_int_equal(counted_by.intervals, 3);
+    assert_int_equal(counted_by.bursts, 1);
+    assert_int_equal(counted_by.keys, 1);
     tr_sampler_release(sampler);
 }
 
@@ -179,7 +193,7 @@ static void it_does_not_matter_how_many_lcores_there_are(void **state)
         assert_int_equal(one_count, four_count);
         assert_memory_equal(a, b, one_count * sizeof(*a));
         assert_in_range(one_count, 20, 80);
-        assert_int_equal(tr_sampler_untracked(one) + tr_sampler_untracked(four), 0);
+        assert_int_equal(untracked(one), untracked(four)); // by max_keys, as no table was full
     }
     tr_sampler_release(one);
     tr_sampler_release(four);
@@ -195,13 +209,71 @@ static void a_full_table_counts_what_it_turns_away(void **state)
     sampler = create(&terms, 1);
     for (uint64_t key = 1; key <= 1000; key++)
         tr_sampler_rate(sampler, 0, key, 2);
-    assert_in_range(tr_sampler_untracked(sampler), 2 * (1000 - 32), 2 * (1000 - 8));
+    assert_in_range(untracked(sampler), 2 * (1000 - 32), 2 * (1000 - 8));
     assert_true(interval(sampler));
+    assert_int_equal(untracked(sampler), 2 * (1000 - 8));
     tr_sampler_keys(sampler, &count);
     assert_int_equal(count, 8);
     assert_int_equal(tr_sampler_rate(sampler, 0, 999999, 1), 1); // and goes on in the other table
     assert_true(interval(sampler));
     tr_sampler_release(sampler);
+}
+
+// Two lcores count while control computes: nothing is lost, nothing counted twice, and no rate is half a one.
+#define THREADS 2
+#define EACH    400000
+struct counter {
+    struct tr_sampler *sampler;
+    uint32_t lcore;
+    bool done;
+};
+
+static void *count_away(void *context)
+{
+    struct counter *counter = context;
+
+    for (uint64_t i = 0; i < EACH; i++) {
+        uint64_t rate = tr_sampler_rate(counter->sampler, counter->lcore, i % 3 + 1, 1);
+
+        tr_assert(rate >= 1);
+    }
+    tr_store_release(&counter->done, true);
+    return NULL;
+}
+
+static void lcores_count_while_rates_are_computed(void **state)
+{
+    // Averages forget nothing: each interval adds a 2^-30th of what was counted, exactly.
+    struct tr_sampler_terms terms = dynamic;
+    struct counter counter[THREADS];
+    const struct tr_sampler_key *keys;
+    pthread_t threads[THREADS];
+    double sum = 0, before = 0;
+    uint32_t count;
+
+    terms.weight = 0x1p-30;
+    terms.age_out = 0;
+    counter[0].sampler = create(&terms, THREADS);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        counter[i] = (struct counter){.sampler = counter[0].sampler, .lcore = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, count_away, &counter[i]), 0);
+    }
+    while (!tr_load_acquire(&counter[0].done) || !tr_load_acquire(&counter[1].done))
+        interval(counter[0].sampler);
+    for (uint32_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    do {
+        before = sum;
+        interval(counter[0].sampler);
+        keys = tr_sampler_keys(counter[0].sampler, &count);
+        sum = 0;
+        for (uint32_t i = 0; i < count; i++)
+            sum += keys[i].average * 0x1p30;
+    } while (sum != before);
+    assert_int_equal(count, 3);
+    assert_in_range((uint64_t)sum, THREADS * EACH - THREADS * EACH / 1000, THREADS * EACH); // it forgets a billionth each time
+    assert_int_equal(untracked(counter[0].sampler), 0);
+    tr_sampler_release(counter[0].sampler);
 }
 
 // --- policies
@@ -439,6 +511,7 @@ int main(void)
         cmocka_unit_test(no_burst_in_the_first_intervals),
         cmocka_unit_test(it_does_not_matter_how_many_lcores_there_are),
         cmocka_unit_test(a_full_table_counts_what_it_turns_away),
+        cmocka_unit_test(lcores_count_while_rates_are_computed),
         cmocka_unit_test_setup(a_key_is_the_set_of_what_the_spans_say, reset),
         cmocka_unit_test_setup(more_values_than_make_a_key, reset),
         cmocka_unit_test_setup(two_lists_of_fields_share_the_bits, reset),
