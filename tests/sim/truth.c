@@ -163,22 +163,8 @@ static void config_write(unsigned config, uint32_t epoch, char *text, size_t roo
         [4] = "policies: [{name: both, type: and, and: {and_sub_policy: [" ERRORS ", "
               "{name: slow, type: latency, latency: {threshold_ms: 1000}}]}}]",
     };
-    // The same again, as rules: every second config.
-    static const char *const as_rules[SIM_CONFIGS] = {
-        [0] = "policies: [{name: r, type: rules, rules: {rules: [{keep: true, conditions: [{field: error, operator: "
-              "exists}]}], otherwise: drop}}]",
-        [1] = "policies: [{name: r, type: rules, rules: {rules: [{keep: true, scope: span, conditions: [{field: "
-              "status_code, operator: in, value: [2], datatype: int}, {field: nowhere, operator: not-exists}]}, "
-              "{sample_rate: 2}]}}]",
-        [2] = "policies: [{name: r, type: rules, rules: {rules: [{drop: true, conditions: [{field: error, operator: "
-              "not-exists}, {field: tier, operator: not-in, value: gold}]}]}}]",
-    };
     size_t n;
 
-    if (epoch % 2 && as_rules[config]) {
-        snprintf(text, room, "%s", as_rules[config]);
-        return;
-    }
     if (config == 6) { // of the resource, and each time another predicate: no set before tests it
         snprintf(text, room,
                  "policies: [{name: plan, type: string_attribute, string_attribute: {key: plan, values: "
