@@ -120,7 +120,7 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
 
     // With all its spans there, the config of its epoch says what must have come out; with fewer, what
     // cannot.
-    due = sim_keeps(trace, index, world->config_of[record->epoch]);
+    due = sim_keeps(world, trace, index, world->config_of[record->epoch]);
     if (kept && !due)
         return sim_fail(world, "trace %u was kept, which config %u (epoch %u) does not want", index,
                         world->config_of[record->epoch], record->epoch);

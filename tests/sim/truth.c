@@ -6,7 +6,7 @@
 
 static uint8_t *put_attribute(uint8_t *p, uint32_t number, const char *key, const char *value)
 {
-    uint8_t any[64], pair[128], *a, *q = pair;
+    uint8_t any[96], pair[160], *a, *q = pair;
 
     a = tr_pb_put_bytes(any, 1, value, strlen(value));
     q = tr_pb_put_bytes(q, 1, key, strlen(key));
@@ -36,6 +36,16 @@ static bool is_gold(uint32_t trace)
     return trace % 5 == 0;
 }
 
+// In every third world one of the configs looks at the shape of traces: all spans but the root have one parent and one
+// query.
+bool sim_shaped(const struct sim_world *world)
+{
+    return world->options.seed % 3 == 0;
+}
+
+#define SHAPED_CONFIG   3
+#define SHAPED_SIBLINGS 5
+
 // The bytes of a span follow from its trace and number: what comes out of the outbox is compared with them.
 size_t sim_span_make(const struct sim_world *world, uint32_t trace, uint32_t number, bool bad, uint8_t *to)
 {
@@ -56,6 +66,12 @@ size_t sim_span_make(const struct sim_world *world, uint32_t trace, uint32_t num
         p = put_attribute(p, 9, "user.id", "u-1234567890");
     if (is_gold(trace))
         p = put_attribute(p, 9, "tier", "gold");
+    if (sim_shaped(world)) {
+        char query[64];
+
+        snprintf(query, sizeof(query), "SELECT a FROM t WHERE b IN (%u, '%u') -- %u", number, trace, number);
+        p = put_attribute(p, 9, number % 2 ? "db.query.text" : "db.statement", query);
+    }
     p = tr_pb_put_bytes(p, 1000, "unknown", 7);
     if (of->error && number == of->error_span)
         p = tr_pb_put_bytes(p, 15, error, sizeof(error));
@@ -151,7 +167,7 @@ static const char *const limits[SIM_LIMITS] = {
     "policies: [{name: d, type: drop, drop: {drop_sub_policy: [{name: few, " LIMIT(100) "]}}, {name: limit, " LIMIT(200) "]",
 };
 
-static void config_write(unsigned config, uint32_t epoch, char *text, size_t room)
+static void config_write(const struct sim_world *world, unsigned config, uint32_t epoch, char *text, size_t room)
 {
     static const char *const fixed[SIM_CONFIGS] = {
         [0] = "policies: [" ERRORS "]",
@@ -165,6 +181,10 @@ static void config_write(unsigned config, uint32_t epoch, char *text, size_t roo
     };
     size_t n;
 
+    if (config == SHAPED_CONFIG && sim_shaped(world)) {
+        snprintf(text, room, "policies: [{name: n, type: n_plus_one, n_plus_one: {min_siblings: %d}}]", SHAPED_SIBLINGS);
+        return;
+    }
     if (config == 6) { // of the resource, and each time another predicate: no set before tests it
         snprintf(text, room,
                  "policies: [{name: plan, type: string_attribute, string_attribute: {key: plan, values: "
@@ -205,7 +225,7 @@ static bool half_keeps(const struct sim_trace *trace)
     return hash <= UINT64_MAX / 2;
 }
 
-bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config)
+bool sim_keeps(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, unsigned config)
 {
     if (config >= SIM_CONFIGS)
         return true;
@@ -214,8 +234,8 @@ bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config)
         return trace->error;
     case 1:
         return trace->error || half_keeps(trace);
-    case 3:
-        return trace->slow;
+    case SHAPED_CONFIG:
+        return sim_shaped(world) ? trace->spans > SHAPED_SIBLINGS : trace->slow;
     case 4:
         return trace->error && trace->slow;
     case 6:
@@ -244,7 +264,9 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     if (world->options.limits && config % 4) // one in four has none
         config = SIM_CONFIGS + config % SIM_LIMITS;
     epoch->number = ++world->epoch;
-    config_write(config, epoch->number, text, sizeof(text));
+    if (sim_shaped(world) && epoch->number % 2) // it comes and goes
+        config = SHAPED_CONFIG;
+    config_write(world, config, epoch->number, text, sizeof(text));
     if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||
         tr_options_parse(&tr_attributes_option_table, rules, strlen(rules), &attributes, &error))
         goto fail;

@@ -103,6 +103,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                               .wait_ns = o->wait_ns,
                                               .wait_min_ns = o->wait_min_ns,
                                               .trace_spans_max = o->spans_max,
+                                              .shape = sim_shaped(world),
                                               .directory = world->directory,
                                               .numa_node = -1,
                                               .hash_seed = 1 + sim_draw(world, UINT32_MAX)};

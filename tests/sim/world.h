@@ -176,7 +176,10 @@ uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most)
 size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t count, uint32_t bad,
                      uint8_t *body);
 // Does the config keep a trace when all its spans are there?
-bool sim_keeps(const struct sim_trace *trace, uint32_t number, unsigned config);
+bool sim_keeps(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, unsigned config);
+
+// Do configs of this world look at the shape of traces?
+bool sim_shaped(const struct sim_world *world);
 // May it be dropped all the same, since a budget was spent?
 bool sim_is_limited(const struct sim_trace *trace, unsigned config);
 
