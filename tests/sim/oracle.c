@@ -167,7 +167,7 @@ static bool reopened_holds(struct sim_world *world, uint32_t index)
     trace->verdict_policy = record->policy;
     if (!(record->marks & TR_MARK_REOPENED) || !record->epoch || record->epoch > world->epoch)
         return sim_fail(world, "trace %u was dropped, and is kept without a word", index);
-    return sim_keeps(trace, index, world->config_of[record->epoch]) ||
+    return sim_keeps(world, trace, index, world->config_of[record->epoch]) ||
            sim_fail(world, "trace %u was reopened, which config %u (epoch %u) does not want", index,
                     world->config_of[record->epoch], record->epoch);
 }
@@ -384,9 +384,10 @@ static bool trace_holds(struct sim_world *world, uint32_t index)
         return sim_fail(world, "trace %u: %u, %u that followed and %u late spans in its verdict, %u accepted, %u perhaps",
                         index, record->spans, record->followed_spans, record->late_spans, accepted, unknown);
     // Whatever the order and the pauses its spans came in: what its config wants of the whole trace it has kept.
-    due = sim_keeps(trace, index, world->config_of[record->epoch]);
+    due = sim_keeps(world, trace, index, world->config_of[record->epoch]);
     return !world->options.roomy || world->swaps || accepted < trace->spans || trace->kept == due ||
            sim_is_limited(trace, world->config_of[record->epoch]) ||
+           sim_looks_at_shape(world, world->config_of[record->epoch]) || // which goes with a dropped trace's references
            sim_fail(world, "trace %u is %s with all its spans there; config %u (epoch %u) %s it", index,
                     trace->kept ? "kept" : "dropped", world->config_of[record->epoch], record->epoch,
                     due ? "wants" : "does not want");

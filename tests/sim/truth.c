@@ -46,6 +46,11 @@ bool sim_shaped(const struct sim_world *world)
 #define SHAPED_CONFIG   3
 #define SHAPED_SIBLINGS 5
 
+bool sim_looks_at_shape(const struct sim_world *world, unsigned config)
+{
+    return config == SHAPED_CONFIG && sim_shaped(world);
+}
+
 // The bytes of a span follow from its trace and number: what comes out of the outbox is compared with them.
 size_t sim_span_make(const struct sim_world *world, uint32_t trace, uint32_t number, bool bad, uint8_t *to)
 {

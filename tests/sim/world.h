@@ -180,6 +180,7 @@ bool sim_keeps(const struct sim_world *world, const struct sim_trace *trace, uin
 
 // Do configs of this world look at the shape of traces?
 bool sim_shaped(const struct sim_world *world);
+bool sim_looks_at_shape(const struct sim_world *world, unsigned config);
 // May it be dropped all the same, since a budget was spent?
 bool sim_is_limited(const struct sim_trace *trace, unsigned config);
 
