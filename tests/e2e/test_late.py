@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Roots that end one to six decision_waits after their first span, slow only by the root: with a journal of eight waits
+all traces are kept whole; with one of one, root and remainder, and the rest is counted."""
+import heapq
+import os
+import random
+import time
+import urllib.request
+
+import otlp
+from harness import Daemon, run_story
+from sink import Sink
+
+WAIT = 1.0  # s
+SPANS = 6   # a trace, the root among them
+PAD = 2000  # bytes of a name
+JOURNAL = 4 << 20
+
+
+def post(port, body):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, {"content-type": "application/x-protobuf"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.status
+
+
+def parts(trace, late):
+    """A trace's children, and its root."""
+    children = [otlp.span(trace, os.urandom(7) + b"\x01", name="c" * PAD, parent=b"rootroot") for _ in range(SPANS - 1)]
+    return children, otlp.span(trace, b"rootroot", name="r" * PAD, duration=int(late * 1e9) or 1_000_000)
+
+
+def send(daemon, waits_of_journal, seconds, seed):
+    """Traffic that wraps the journal every so many waits; 5 % of the traces have late roots. Returns their ids."""
+    rate = JOURNAL * 7 / 8 / (waits_of_journal * WAIT) / (SPANS * (PAD + 90))  # traces/s
+    draw, due, late_ids, number = random.Random(seed), [], set(), 0
+    begin = time.monotonic()
+    while (now := time.monotonic() - begin) < seconds or due:
+        bodies = []
+        while number < rate * min(now, seconds):
+            trace = draw.randbytes(15) + b"\x01"
+            late = number % 20 == 0 and WAIT * draw.uniform(1.5, 6)
+            children, root = parts(trace, late)
+            bodies += children
+            number += 1
+            if late:
+                late_ids.add(trace)
+                heapq.heappush(due, (now + late, root))
+            else:
+                bodies.append(root)
+        while due and due[0][0] <= now:
+            bodies.append(heapq.heappop(due)[1])
+        if bodies:
+            assert post(daemon.port, otlp.request(bodies)) == 200
+        time.sleep(0.02)  # the pace of the traffic
+    return late_ids
+
+
+def run(waits_of_journal, seconds):
+    with Sink() as sink, Daemon(wait="1s", rules="[]", journal="4MiB", policies="""
+    - {name: slow, type: latency, latency: {threshold_ms: 1200}}""",
+                                backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
+        late = send(d, waits_of_journal, seconds, 7)
+        audit = d.settle()
+        came = {}
+        for _, headers, body in sink.bodies:
+            for _, _, span in otlp.spans(body):
+                came.setdefault(otlp.first(span, 1), []).append(span)
+        why = d.tailctl("traces", "why", next(iter(late)).hex())
+    assert set(came) == late, (len(came), len(late), len(late - set(came)))
+    marked = sum(b"tailrace.reopened" in span for spans in came.values() for span in spans)
+    assert marked == sum(map(len, came.values()))
+    return late, came, audit, why
+
+
+def a_journal_of_eight_waits_keeps_them_whole():
+    late, came, audit, why = run(8, 16)
+    short = {trace.hex(): len(spans) for trace, spans in came.items() if len(spans) != SPANS}
+    assert not short, (len(short), len(late), audit)
+    assert audit["reopened_spans"] == SPANS * len(late) and audit["gone_spans"] == audit["reopened_gone_spans"] == 0, audit
+    assert why["reopened"] and "reopened by a span that came late" in why["explanation"], why
+    print(f"{len(late)} traces with late roots, all {SPANS * len(late)} spans of them kept")
+
+
+def a_journal_of_one_wait_keeps_root_and_remainder():
+    late, came, audit, _ = run(1, 8)
+    kept = sum(map(len, came.values()))
+    assert all(any(otlp.first(span, 2) == b"rootroot" for span in spans) for spans in came.values())
+    assert kept + audit["gone_spans"] + audit["reopened_gone_spans"] == SPANS * len(late), (kept, audit)
+    assert kept < SPANS * len(late), audit
+    print(f"{len(late)} traces with late roots: {kept} of {SPANS * len(late)} spans kept, the rest counted as gone")
+
+
+run_story(a_journal_of_eight_waits_keeps_them_whole, a_journal_of_one_wait_keeps_root_and_remainder)
