@@ -198,6 +198,18 @@ static bool draws(const struct tr_policy *policy)
     return policy->drawing;
 }
 
+// What a verdict shall name for policy `number`, which answers this trace: it, or the row of it that does.
+static uint16_t by_of(const struct tr_policy_set_whole *whole, uint32_t number, const struct tr_trace *trace)
+{
+    const struct tr_policy *policy = &whole->policies[number];
+    uint32_t row;
+
+    if (!policy->rows)
+        return (uint16_t)number;
+    policy->type->decide_row(policy, trace, &row);
+    return (uint16_t)(policy->first_row + row);
+}
+
 // A policy that is sure of itself keeps the trace, and none that drops can still say so. That no policy will keep it
 // is certain when each says so by itself.
 enum tr_answer tr_policy_set_certain(const struct tr_policy_set *set, const struct tr_trace *trace, uint16_t *policy)
@@ -220,7 +232,7 @@ enum tr_answer tr_policy_set_certain(const struct tr_policy_set *set, const stru
         // With adjusted counts, not by chance: what may still come could make it certain, and the count another one.
         if (answer == TR_ANSWER_KEEP && at >= whole->drops &&
             (set->adjusted == TR_ADJUSTED_OFF || !draws(&whole->policies[i]))) {
-            *policy = (uint16_t)i;
+            *policy = by_of(whole, i, trace);
             return TR_ANSWER_KEEP;
         }
         open = open || (at >= whole->drops && answer != TR_ANSWER_DROP);

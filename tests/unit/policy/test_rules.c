@@ -505,6 +505,7 @@ static void what_is_certain_before_its_time(void **state)
     assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_PENDING); // `a` may still come
     span_walk(&(const struct span){"a=i:1"}, &trace);
     assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_KEEP);
+    assert_string_equal(tr_policy_name(set, policy), "r/0");
     // A first rule that has met what it denies is out of the way.
     assert_int_equal(compile("rules: [{drop: true, conditions: [{field: b, operator: not-exists}]}, "
                              "{keep: true, conditions: [{field: a, operator: exists}]}]"),
