@@ -92,17 +92,34 @@ static void why_rejected(const struct tr_daemon *daemon, const struct tr_lcore *
     }
 }
 
+static struct tr_why_backend *why_backend(struct tr_why *why, const char *name)
+{
+    uint32_t i = 0;
+
+    while (i < why->backends_count && strcmp(why->backends[i].name, name) != 0)
+        i++;
+    if (i == TR_WHY_BACKENDS_MAX)
+        return NULL;
+    snprintf(why->backends[i].name, sizeof(why->backends[i].name), "%s", name);
+    why->backends_count = TR_MAX(why->backends_count, i + 1);
+    return &why->backends[i];
+}
+
 static void why_entry(const struct tr_daemon *daemon, struct tr_why *why, uint32_t outbox, uint64_t sequence)
 {
-    for (size_t i = 0; i < daemon->backends_count && i < TR_WHY_BACKENDS_MAX; i++) {
-        struct tr_why_backend *row = &why->backends[i];
+    for (size_t i = 0; i < daemon->backends_count; i++) {
+        struct tr_backend *backend = daemon->backends[i];
+        struct tr_why_backend *row;
         char said[sizeof(row->said)] = "";
 
-        snprintf(row->name, sizeof(row->name), "%s", tr_backend_options(daemon->backends[i])->name);
-        row->spans[tr_backend_fate(daemon->backends[i], outbox, sequence, said, sizeof(said))]++;
+        if (!tr_backend_wants(backend, outbox, sequence))
+            continue;
+        row = why_backend(why, tr_backend_options(backend)->name);
+        if (!row)
+            return;
+        row->spans[tr_backend_fate(backend, outbox, sequence, said, sizeof(said))]++;
         if (said[0])
             memcpy(row->said, said, sizeof(said));
-        why->backends_count = TR_MAX(why->backends_count, (uint32_t)i + 1);
     }
 }
 

@@ -143,7 +143,9 @@ void tailctl_backends_print(const json_t *backends, FILE *out)
 
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "name"));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "kind"));
-        tr_table_cell(&table, up ? TR_INK_GOOD : TR_INK_BAD, "%s", up ? "up" : "down");
+        // Nothing was there to be sent yet: neither good nor bad.
+        tr_table_cell(&table, up ? TR_INK_GOOD : error[0] ? TR_INK_BAD : TR_INK_PLAIN, "%s",
+                      up ? "up" : error[0] ? "down" : "unused");
         tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "queued_spans")));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "delivered_spans")));
         tr_table_cell(&table, rejected ? TR_INK_BAD : TR_INK_PLAIN, "%s", COUNT(rejected));

@@ -95,7 +95,11 @@ struct tr_backend_status {
 void tr_backend_status(struct tr_backend *backend, struct tr_backend_status *status);
 const struct tr_backend_options *tr_backend_options(const struct tr_backend *backend);
 
-// What became of an outbox entry, for `traces why`.
+// Is an outbox's entry of a span one for this backend? Not if it takes no traces, or began after the entry was there.
+// Thread: control.
+bool tr_backend_wants(struct tr_backend *backend, uint32_t outbox, uint64_t sequence);
+
+// What became of an outbox entry that it wants, for `traces why`.
 enum tr_backend_fate { TR_FATE_QUEUED, TR_FATE_IN_FLIGHT, TR_FATE_DELIVERED, TR_FATE_REJECTED, TR_FATE_LOST };
 enum tr_backend_fate tr_backend_fate(struct tr_backend *backend, uint32_t outbox, uint64_t sequence,
                                      char *said, size_t said_bytes);

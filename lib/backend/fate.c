@@ -2,6 +2,7 @@
 // What became of an entry of an outbox. Delivered is what is behind the cursor, in no batch, and in none of the last
 // FATES_MAX ranges that were not.
 #include "backend/backend_internal.h"
+#include "http/request.h"
 
 static void row_add(struct tr_backend *backend, uint32_t outbox, struct range range, enum tr_backend_fate fate,
                     const char *said)
@@ -27,6 +28,11 @@ void fate_note_range(struct tr_backend *backend, uint32_t outbox, uint64_t from,
 static bool contains(const struct range *range, uint64_t sequence)
 {
     return sequence >= range->from && sequence < range->to;
+}
+
+bool tr_backend_wants(struct tr_backend *backend, uint32_t outbox, uint64_t sequence)
+{
+    return backend->signals[TR_SIGNAL_TRACES] && sequence >= backend->committed_before[outbox];
 }
 
 enum tr_backend_fate tr_backend_fate(struct tr_backend *backend, uint32_t outbox, uint64_t sequence, char *said,

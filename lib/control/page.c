@@ -170,6 +170,7 @@ static void backends_write(const json_t *backends, FILE *out)
     json_array_foreach(backends, i, row)
     {
         bool reachable = json_is_true(json_object_get(row, "reachable"));
+        const char *error = text_of(row, "last_error");
         double lost = 0;
 
         dropped = json_object_get(row, "dropped_spans");
@@ -177,7 +178,7 @@ static void backends_write(const json_t *backends, FILE *out)
         fputs("<tr>", out);
         cell(text_of(row, "name"), false, out);
         cell(text_of(row, "kind"), false, out);
-        cell(reachable ? "reachable" : text_of(row, "last_error"), !reachable, out);
+        cell(reachable ? "reachable" : error[0] ? error : "not used yet", !reachable && error[0], out);
         cell_count(number_of(row, "queued_spans"), out);
         cell_count(number_of(row, "delivered_spans"), out);
         cell_count(number_of(row, "rejected_spans"), out);

@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 
 import otlp
-from harness import Daemon, run_story, wait_for
+from harness import Daemon, http_get, run_story, wait_for
 from sink import Sink
 
 
@@ -35,7 +35,9 @@ def fate_is(d, trace, fate):
 def every_fate_is_told():
     with Sink() as sink, Daemon(wait="2s", rules="[]", policies="""
     - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}""",
-                                backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
+                                backends=f"""
+  - {{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}
+  - {{name: metrics, kind: otlp_http, endpoint: '{sink.endpoint}', signals: [metrics]}}""") as d:
         kept, dropped, rejected, late, failed = (new_id() for _ in range(5))
         assert post(d.port, otlp.request([span(kept, error=True), span(dropped), span(late)], "cart"))[0] == 200
         why = fate_is(d, kept, "waiting")
@@ -48,6 +50,9 @@ def every_fate_is_told():
         why = fate_is(d, kept, "kept")
         assert "errors" in str(why) and "cart" in str(why), why
         wait_for(lambda: "delivered" in str(d.tailctl("traces", "why", kept.hex())), "the sink's word")
+        assert [b["name"] for b in fate_is(d, kept, "kept")["backends"]] == ["sink"], "the other takes no traces"
+        page = http_get(d.telemetry, "/")[1]
+        assert b"reachable" in page and b"not used yet" in page, page
         fate_is(d, dropped, "dropped")
         assert post(d.port, otlp.request([span(late)], "cart"))[0] == 200
         d.settle()
@@ -59,4 +64,19 @@ def every_fate_is_told():
         assert "no such tenant" in str(why), why
 
 
-run_story(every_fate_is_told)
+def a_backend_that_began_later_has_not_delivered():
+    with Sink() as sink, Daemon(wait="500ms", rules="[]", policies="\n    - {name: all, type: always_sample}",
+                                backends=f"[{{name: first, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
+        before, after = new_id(), new_id()
+        assert post(d.port, otlp.request([span(before)]))[0] == 200
+        d.settle()
+        d.tailctl("config", "apply", d.write_config(backends=f"""
+  - {{name: first, kind: otlp_http, endpoint: '{sink.endpoint}'}}
+  - {{name: second, kind: otlp_http, endpoint: '{sink.endpoint}'}}"""))
+        assert post(d.port, otlp.request([span(after)]))[0] == 200
+        d.settle()
+        told = [{b["name"]: b["delivered_spans"] for b in fate_is(d, i, "kept")["backends"]} for i in (before, after)]
+        assert told == [{"first": 1}, {"first": 1, "second": 1}], told
+
+
+run_story(every_fate_is_told, a_backend_that_began_later_has_not_delivered)
