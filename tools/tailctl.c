@@ -51,7 +51,7 @@ static const struct command {
     {"config import", "COLLECTOR.yaml [--strict]",
      "a Collector's config as one of ours; stderr has what could not be carried over", NULL, NULL, A_FILE,
      OPTION_STRICT, NULL, tailctl_config_import},
-    {"policies", "", "each policy, how many traces it saw and kept", "GET", "/v1/policies", NO_ARGUMENT, 0,
+    {"policies", "", "each policy: what it saw, kept and turned away, and what it costs", "GET", "/v1/policies", NO_ARGUMENT, 0,
      tailctl_policies, NULL},
     {"traces why", "ID", "what became of a trace, and why", "GET", "/v1/traces/%s/why", A_TRACE_ID, 0,
      tailctl_why, NULL},
@@ -76,7 +76,7 @@ static void usage(FILE *out)
     fputs("usage: tailctl [-s SOCKET] [--json] COMMAND\n\n", out);
     for (size_t i = 0; i < TR_NELEMS(commands); i++) {
         snprintf(line, sizeof(line), "%s %s", commands[i].words, commands[i].usage);
-        fprintf(out, "  %-36s %s\n", line, commands[i].help);
+        fprintf(out, "  %-40s %s\n", line, commands[i].help);
     }
     fputs("\n  -s, --socket SOCKET   the daemon's control socket, or TAILRACE_SOCKET, or " SOCKET_DEFAULT "\n"
           "  --json                the answer as JSON, for scripts\n"
@@ -203,6 +203,23 @@ static enum tr_exit ask(const struct command *command, const struct tailctl *tai
     return rc;
 }
 
+// A word that begins commands, but is none: say which.
+static void no_command(const char *word)
+{
+    size_t bytes = strlen(word);
+    bool begins = false;
+
+    for (size_t i = 0; i < TR_NELEMS(commands); i++) {
+        if (strncmp(commands[i].words, word, bytes) != 0 || commands[i].words[bytes] != ' ')
+            continue;
+        fprintf(stderr, "%s tailctl %s%s%s\n", begins ? "      " : "usage:", commands[i].words,
+                commands[i].usage[0] ? " " : "", commands[i].usage);
+        begins = true;
+    }
+    if (!begins)
+        fprintf(stderr, "tailctl: no command \"%s\"; see tailctl --help\n", word);
+}
+
 static bool arguments_good(const struct command *command, size_t count, int options)
 {
     if (options & ~command->options)
@@ -290,11 +307,11 @@ int main(int argc, char **argv)
     tailctl.arguments = (const char *const *)argv + optind + words;
     tailctl.arguments_count = (size_t)argc - (size_t)optind - words;
     if (!command) {
-        fprintf(stderr, "tailctl: no command \"%s\"; see tailctl --help\n", argv[optind]);
+        no_command(argv[optind]);
         return TR_EXIT_USAGE;
     }
     if (!arguments_good(command, tailctl.arguments_count, seen)) {
-        fprintf(stderr, "usage: tailctl %s %s\n", command->words, command->usage);
+        fprintf(stderr, "usage: tailctl %s%s%s\n", command->words, command->usage[0] ? " " : "", command->usage);
         return TR_EXIT_USAGE;
     }
     tr_terminal_look();

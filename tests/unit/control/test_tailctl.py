@@ -169,7 +169,15 @@ class ExitCodes(Tailctl):
             run = self.tailctl(*words.split(), expect=2)
             self.assertTrue(run.stderr)
             self.assertEqual(run.stdout, "")
-        self.assertIn("config apply", self.tailctl("--help").stdout)
+        helped = self.tailctl("--help").stdout
+        self.assertIn("config apply", helped)
+        rows = helped.split("\n\n")[1].splitlines()
+        self.assertEqual([row for row in rows if row[42] != " " or row[43] == " "], [])  # help begins in one column
+
+    def test_a_word_that_only_begins_commands_lists_them(self):
+        lines = self.tailctl("traces", expect=2).stderr.splitlines()
+        self.assertEqual(lines, ["usage: tailctl traces why ID", "       tailctl traces get ID"])
+        self.assertIn("no command", self.tailctl("trace", expect=2).stderr)
 
     def test_of_later_versions(self):
         for words in ("policies try FILE", "traces get " + TRACE, "attributes"):
