@@ -84,9 +84,11 @@ TR_COUNTERS_DECLARE(control, TR_CONTROL_COUNTERS)
     X(kept_alone, COUNTER, "policy_traces_kept_alone_total", "",                                             \
       "Traces that were kept for this policy alone.")                                                        \
     X(spans_kept, COUNTER, "policy_spans_kept_total", "", "Spans of the traces that the policy wanted kept.") \
-    X(dropped, COUNTER, "policy_traces_dropped_total", "", "Traces that a drop policy dropped.")             \
-    X(limited, COUNTER, "policy_traces_limited_total", "", "Traces that the policy's budget turned away.")   \
-    X(spans_limited, COUNTER, "policy_spans_limited_total", "", "Spans of the traces that the policy's budget turned away.") \
+    X(dropped, COUNTER, "policy_traces_dropped_total", "", "Traces that a drop policy, or a rule, dropped.") \
+    X(limited, COUNTER, "policy_traces_limited_total", "",                                                   \
+      "Traces that the policy's budget turned away and no other policy kept.")                               \
+    X(spans_limited, COUNTER, "policy_spans_limited_total", "",                                              \
+      "Spans of the traces that the policy's budget turned away and no other policy kept.")                  \
     X(spans_seen, COUNTER, "policy_spans_seen_total", "", "Spans of the traces that the policy was asked about.") \
     X(decide_ns, GAUGE, "policy_decide_seconds", "",                                                          \
       "Time that asking the policy has taken, estimated from one decision in 64.")
