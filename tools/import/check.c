@@ -36,22 +36,23 @@ static int text_check(const char *text, size_t bytes, struct tr_error *error)
     return rc;
 }
 
-static size_t count_in(const struct tree *list)
-{
-    size_t count = 0;
-
-    for (const struct tree *item = list->first; item; item = item->next)
-        count += !item->removed;
-    return count;
-}
-
-// A config needs a policy. What is kept then is everything, rather than nothing.
+// A config needs a policy that keeps. Where none of them could be carried over, everything is kept rather than nothing; whoever
+// wrote drop policies alone meant that.
 static void policies_fill(struct import *import)
 {
     struct tree *policies = tree_list_in(import->arena, tree_map_in(import->arena, import->out, "tail_sampling"), "policies");
+    size_t keep = 0, gone = 0, drop = 0;
     struct tree *all;
 
-    if (count_in(policies))
+    for (const struct tree *policy = policies->first; policy; policy = policy->next) {
+        const struct tree *type = tree_find(policy, "type");
+        bool drops = type && strcmp(type->text, "drop") == 0;
+
+        keep += !drops && !policy->removed;
+        gone += !drops && policy->removed;
+        drop += drops && !policy->removed && !policy->from->key; // not what the import made of a processor
+    }
+    if (keep || (drop && !gone))
         return;
     all = tree_map(import->arena, policies, NULL);
     tree_comment(import->arena, all, "No policy of the Collector's was carried over: everything is kept.");

@@ -26,30 +26,72 @@ static void notes_print(const struct import *import, const char *path)
     }
 }
 
-static enum tr_exit run(struct import *import, const char *path, const char *text, bool strict)
+static void answer_print(const struct import *import)
 {
-    struct tr_error error = {""};
-    struct tr_yaml_node *root;
+    json_t *answer = json_object(), *left = json_array();
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
 
-    if (tr_yaml_parse_aliased(import->arena, text, strlen(text), &root, &error) < 0)
-        goto refused;
+    tr_assert(out && answer && left);
+    tree_write(import->out, out);
+    fclose(out);
+    for (size_t i = 0; i < import->notes_count; i++) {
+        const struct import_note *note = &import->notes[i];
+
+        json_array_append_new(left, json_pack("{s:o, s:s, s:s}", "line", note->line ? json_integer(note->line) : json_null(),
+                                              "path", note->path, "why", note->why));
+    }
+    json_object_set_new(answer, "config", json_string(text));
+    json_object_set_new(answer, "left", left);
+    json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    putchar('\n');
+    json_decref(answer);
+    free(text);
+}
+
+static int config_make(struct import *import, const char *text, struct tr_error *error)
+{
+    struct tr_yaml_node *root;
+    int rc = tr_yaml_parse_aliased(import->arena, text, strlen(text), &root, error);
+
+    if (rc < 0)
+        return rc;
     import->root = root;
     import->out = tree_map(import->arena, NULL, NULL);
-    if (import_pipelines(import, &error) < 0)
-        goto refused;
+    rc = import_pipelines(import, error);
+    if (rc < 0)
+        return rc;
     import_service(import);
     import_receivers(import);
     import_processors(import);
     import_exporters(import);
-    if (import_check(import, &error) < 0)
-        goto refused;
+    return import_check(import, error);
+}
+
+static enum tr_exit run(struct import *import, const char *path, const char *text, const struct tailctl *tailctl)
+{
+    struct tr_error error = {""};
+
+    if (config_make(import, text, &error) < 0) {
+        if (tailctl->json) {
+            json_t *answer = json_pack("{s:s}", "error", error.text);
+
+            json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+            putchar('\n');
+            json_decref(answer);
+        }
+        fprintf(stderr, "%s: %s\n", path, error.text);
+        return TR_EXIT_REFUSED;
+    }
     head_write(import, path);
-    tree_write(import->out, stdout);
-    notes_print(import, path);
-    return import->notes_count && strict ? TR_EXIT_REFUSED : TR_EXIT_OK;
-refused:
-    fprintf(stderr, "%s: %s\n", path, error.text);
-    return TR_EXIT_REFUSED;
+    if (tailctl->json) {
+        answer_print(import);
+    } else {
+        tree_write(import->out, stdout);
+        notes_print(import, path);
+    }
+    return import->notes_count && tailctl->strict ? TR_EXIT_REFUSED : TR_EXIT_OK;
 }
 
 enum tr_exit tailctl_config_import(const struct tailctl *tailctl)
@@ -65,7 +107,7 @@ enum tr_exit tailctl_config_import(const struct tailctl *tailctl)
         fprintf(stderr, "tailctl: %s: %s\n", path, strerror(-rc));
         return TR_EXIT_USAGE;
     }
-    code = run(&import, path, text, tailctl->strict);
+    code = run(&import, path, text, tailctl);
     free(import.notes);
     free(text);
     tr_arena_fini(&arena);

@@ -3,6 +3,7 @@
 
 Beside NAME.yaml lie NAME.tailrace.yaml and NAME.left.txt: what goes to stdout and to stderr. WRITE=1 writes them anew.
 """
+import json
 import os
 import pathlib
 import random
@@ -63,6 +64,37 @@ class Import(unittest.TestCase):
         done = run("gateway.yaml", "--strict")
         self.assertEqual(done.returncode, 1)
         self.assertIn("tail_sampling", done.stdout)
+
+    def test_policies_that_only_drop_don_t_make_a_config_that_keeps_nothing(self):
+        text = """
+receivers: {otlp: {protocols: {grpc: }}}
+processors:
+  probabilistic_sampler: {sampling_percentage: 50}
+  tail_sampling: {policies: [{name: a, type: of_another_version}]}
+exporters: {otlp: {endpoint: "a:4317"}}
+service: {pipelines: {traces: {receivers: [otlp], processors: [probabilistic_sampler, tail_sampling], exporters: [otlp]}}}
+"""
+        done = run("-", text=text)
+        self.assertIn("of_another_version", done.stderr)
+        self.assertIn("type: always_sample", done.stdout)
+        self.assertEqual(check(done.stdout).returncode, 0)
+        # Whoever wrote only drop policies, and gets all of them, gets no more than these.
+        text = text.replace("{name: a, type: of_another_version}",
+                            "{name: d, type: drop, drop: {drop_sub_policy: [{name: e, type: always_sample}]}}")
+        self.assertNotIn("tailrace-keeps-all", run("-", text=text.replace("[probabilistic_sampler, ", "[")).stdout)
+
+    def test_json_is_for_scripts(self):
+        done = run("gateway.yaml", "--json")
+        answer = json.loads(done.stdout)
+        self.assertEqual((done.returncode, answer["config"]), (0, run("gateway.yaml").stdout))
+        lines = [f"gateway.yaml{':' + str(left['line']) if left['line'] else ''}: {left['path']}: {left['why']}"
+                 for left in answer["left"]]
+        self.assertEqual(lines, run("gateway.yaml").stderr.splitlines())
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(run("gateway.yaml", "--json", "--strict").returncode, 1)
+        done = run("-", "--json", text="[1]")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no pipeline of traces", json.loads(done.stdout)["error"])
 
     def test_what_is_no_config_is_refused(self):
         for text, why in (("a: [", "not YAML"), ("", "no pipeline of traces"), ("[1]", "no pipeline of traces"),
