@@ -21,7 +21,7 @@ static bool matches(const struct tr_rule *rule, const struct tr_trace *trace)
     if (wrong || (rule->root >= 0 && rule->root != trace->root_seen))
         return false;
     for (uint32_t i = 0; i < rule->spans_count; i++)
-        if (!tr_rule_test_ask(&rule->spans[i], &spans, 0))
+        if (!tr_rule_test_ask(&rule->spans[i], &spans, trace->lcore))
             return false;
     return true;
 }

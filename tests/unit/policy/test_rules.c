@@ -6,9 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "base/pb.h"
 #include "policy/policy.h"
 #include "policy/rule_value.h"
+
+#define LCORES 2
 
 static struct tr_policy_set *set;
 static struct tr_policy_counters counters[64];
@@ -202,7 +206,7 @@ static int compile(const char *rules)
     rc = tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &doc, &error);
     if (rc < 0)
         return rc;
-    rc = tr_policy_set_compile(tr_options_struct(doc), NULL, 1, 1, &set, &error);
+    rc = tr_policy_set_compile(tr_options_struct(doc), NULL, 1, LCORES, &set, &error);
     tr_options_free(doc);
     return rc;
 }
@@ -517,6 +521,41 @@ static void what_is_certain_before_its_time(void **state)
     assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_KEEP);
 }
 
+struct decider {
+    uint32_t lcore, wrong;
+    struct tr_policy_counters counters[8];
+};
+
+static void *decide_away(void *context)
+{
+    struct decider *decider = context;
+
+    for (uint32_t spans = 1; spans <= 300000; spans++) {
+        struct tr_trace trace = {.epoch = 1, .spans = spans, .lcore = decider->lcore};
+        uint16_t policy;
+
+        decider->wrong += (tr_policy_set_decide(set, &trace, decider->counters, &policy) == TR_ANSWER_KEEP) != (spans % 10 == 7);
+    }
+    return NULL;
+}
+
+// Patterns have a scratch for each lcore: also where the owner asks them, of the number of spans.
+static void lcores_that_decide_at_once_share_no_scratch(void **state)
+{
+    struct decider deciders[LCORES] = {{.lcore = 0}, {.lcore = 1}};
+    pthread_t threads[LCORES];
+
+    assert_int_equal(compile("otherwise: drop, rules: [{keep: true, conditions: [{field: meta.span_count, operator: "
+                             "matches, value: '7$'}]}]"),
+                     0);
+    for (uint32_t i = 0; i < LCORES; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, decide_away, &deciders[i]), 0);
+    for (uint32_t i = 0; i < LCORES; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(deciders[i].wrong, 0);
+    }
+}
+
 static void a_rate_keeps_its_share_by_the_id(void **state)
 {
     uint32_t kept = 0;
@@ -634,6 +673,7 @@ int main(void)
         TEST(what_is_of_the_trace),
         TEST(the_first_rule_that_matches_decides),
         TEST(what_is_certain_before_its_time),
+        TEST(lcores_that_decide_at_once_share_no_scratch),
         TEST(a_rate_keeps_its_share_by_the_id),
         TEST(rules_stand_beside_other_policies),
         TEST(a_config_says_what_it_means),
