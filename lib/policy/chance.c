@@ -18,10 +18,12 @@
 // policies for a hundred services, one or two are left.
 #include "policy/policy_set.h"
 
-
 // Cells that a group may have at most.
 #define CELLS_MAX 4096
 #define LIMITS_MAX 1024
+
+// Rates change once a second at most.
+#define TRIES 3
 
 struct group {
     uint64_t draws; // bit n: draw n
@@ -327,13 +329,30 @@ static struct tr_chance chance_of(long double probability, bool independent)
                               .marks = (uint8_t)(TR_MARK_COUNTED | (independent ? TR_MARK_INDEPENDENT : 0))};
 }
 
+// The probability that the groups keep it; `silent` is that of the policies without chance.
+static long double groups_ask(struct question *question, long double silent)
+{
+    const struct tr_policy_chances *chances = question->whole->chances;
+    long double calm = 1;
+
+    memset(question->draws, 0, sizeof(question->draws));
+    for (uint32_t i = 0; i < chances->groups_count; i++) {
+        long double group_calm, group_silent;
+
+        group_ask(question, &chances->groups[i], &group_calm, &group_silent);
+        calm *= group_calm;
+        silent *= group_silent;
+    }
+    return calm - silent;
+}
+
 struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const struct tr_trace *trace)
 {
     const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
     const struct tr_policy_chances *chances = whole->chances;
     struct question question;
-    long double calm = 1, silent = 1;
-    uint32_t randomness;
+    long double silent = 1, probability;
+    uint32_t randomness, tries = 0;
 
     // A reopened trace stands for none but itself, and where shares are drawn not even for that: those like it that were
     // kept at first stand for it.
@@ -353,12 +372,10 @@ struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const str
     randomness = randomness_draw(&whole->draws);
     if (randomness < TR_DRAWS_MAX)
         question.most[randomness] = tr_threshold_limit(trace->threshold_least);
-    for (uint32_t i = 0; i < chances->groups_count; i++) {
-        long double group_calm, group_silent;
-
-        group_ask(&question, &chances->groups[i], &group_calm, &group_silent);
-        calm *= group_calm;
-        silent *= group_silent;
-    }
-    return chance_of(calm - silent, randomness == TR_DRAWS_MAX || !(question.asked >> randomness & 1));
+    // It was kept, so it could be. Where that seems not so, a dynamic sampler's rate has changed between the questions,
+    // and what was a limit is none any more.
+    do
+        probability = groups_ask(&question, silent);
+    while (probability <= 0 && ++tries < TRIES);
+    return chance_of(probability, randomness == TR_DRAWS_MAX || !(question.asked >> randomness & 1));
 }

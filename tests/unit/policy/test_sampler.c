@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <pthread.h>
 #include <cmocka.h>
 
@@ -281,20 +282,26 @@ static void lcores_count_while_rates_are_computed(void **state)
 static struct tr_error error;
 static struct tr_walk_notes notes;
 
-static int compile(const char *policies, const struct tr_policy_set *previous, struct tr_policy_set **set)
+static int compile_more(const char *more, const char *policies, const struct tr_policy_set *previous,
+                        struct tr_policy_set **set)
 {
     struct tr_options_doc *doc;
     char text[4096];
     int rc;
 
     memset(&error, 0, sizeof(error));
-    snprintf(text, sizeof(text), "policies:\n%s\n", policies);
+    snprintf(text, sizeof(text), "%spolicies:\n%s\n", more, policies);
     rc = tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &doc, &error);
     if (rc < 0)
         return rc;
     rc = tr_policy_set_compile(tr_options_struct(doc), previous, previous ? previous->epoch + 1 : 1, 2, set, &error);
     tr_options_free(doc);
     return rc;
+}
+
+static int compile(const char *policies, const struct tr_policy_set *previous, struct tr_policy_set **set)
+{
+    return compile_more("", policies, previous, set);
 }
 
 static uint8_t *attribute_put(uint8_t *p, const char *key, const char *value)
@@ -444,6 +451,56 @@ static void a_frequent_key_is_thinned_out_and_a_rare_one_kept(void **state)
     tr_policy_set_free(set);
 }
 
+struct publisher {
+    struct tr_sampler *sampler;
+    uint64_t key;
+    bool done;
+};
+
+static void *publish_away(void *context)
+{
+    struct publisher *publisher = context;
+    uint64_t at = 9000 * TR_S;
+
+    tr_sampler_poll(publisher->sampler, at);
+    for (uint32_t i = 0; i < 10000; i++) {
+        tr_sampler_rate(publisher->sampler, 1, publisher->key, i % 2 ? 1000 : 10);
+        tr_sampler_rate(publisher->sampler, 1, publisher->key + 1, i % 2 ? 10 : 1000);
+        tr_sampler_poll(publisher->sampler, at += 3600 * TR_S);
+    }
+    tr_store_release(&publisher->done, true);
+    return NULL;
+}
+
+// A rate that changes between two questions about one trace does not make it stand for all there ever were.
+static void a_chance_while_rates_change(void **state)
+{
+    static const struct tr_shape one = {.sampler_key = 5};
+    struct tr_shapes shapes = {.array = &one, .spans = 1};
+    struct tr_trace trace = {.trace_id = {1}, .spans = 1, .epoch = 1, .shapes = &shapes};
+    struct publisher publisher = {0};
+    double least = 1, most = 0;
+    struct tr_policy_set *set;
+    pthread_t thread;
+
+    assert_int_equal(compile_more("adjusted_count: attribute\n", DYNAMIC("field_list: [a], goal_sample_rate: 10"), NULL, &set), 0);
+    keeps(set, &one, 1, 1);
+    keys_after(set);
+    publisher.sampler = sampler_of(set);
+    publisher.key = tr_sampler_keys(publisher.sampler, &(uint32_t){0})->key;
+    assert_int_equal(pthread_create(&thread, NULL, publish_away, &publisher), 0);
+    while (!tr_load_acquire(&publisher.done)) {
+        double probability = 1 - (double)tr_policy_set_chance(set, &trace).threshold * 0x1p-56;
+
+        least = fmin(least, probability);
+        most = fmax(most, probability);
+    }
+    pthread_join(thread, NULL);
+    if (least < 0.01 || least > 0.2 || most < 0.2)
+        fail_msg("chances from %g to %g", least, most);
+    tr_policy_set_free(set);
+}
+
 static void a_sampler_outlives_its_config(void **state)
 {
     struct tr_policy_set *first, *second, *third;
@@ -516,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup(more_values_than_make_a_key, reset),
         cmocka_unit_test_setup(two_lists_of_fields_share_the_bits, reset),
         cmocka_unit_test_setup(a_frequent_key_is_thinned_out_and_a_rare_one_kept, reset),
+        cmocka_unit_test_setup(a_chance_while_rates_change, reset),
         cmocka_unit_test_setup(a_sampler_outlives_its_config, reset),
         cmocka_unit_test_setup(what_is_refused, reset),
     };
