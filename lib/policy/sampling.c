@@ -96,6 +96,7 @@ static uint64_t trace_key(const struct tr_sampling *sampling, const struct tr_tr
     if (trace->shapes) {
         struct tr_shapes_cursor cursor = tr_shapes_begin(trace->shapes);
 
+        trace->shapes->looked = true;
         for (const struct tr_shape *shape; (shape = tr_shapes_next(trace->shapes, &cursor)) != NULL;) {
             uint32_t one = (uint32_t)((uint64_t)shape->sampler_key << (32 - bits * (sampling->list + 1)) & UINT32_MAX);
 

@@ -100,7 +100,7 @@ void tr_owner_shapes_show(struct tr_owner *owner, uint32_t number, struct tr_tra
     owner->shapes.entry = entry;
     owner->shapes.spans = entry->spans;
     owner->shapes.begin = (uint32_t)(entry->start_ns >> TR_SHAPE_UNIT_SHIFT);
-    owner->shapes.gathered = owner->shapes.ordered = false;
+    owner->shapes.gathered = owner->shapes.ordered = owner->shapes.looked = false;
     trace->shapes = &owner->shapes;
 }
 
@@ -120,10 +120,10 @@ void tr_owner_end(struct tr_owner *owner, uint32_t number)
 // What looking at the shape has cost counts as work.
 static void shapes_count(struct tr_owner *owner, struct tr_owner_turn *turn)
 {
-    if (!owner->shapes.gathered)
-        return;
-    tr_owner_spend(turn, owner->shapes.spans / 8);
-    tr_count(&owner->counters.shape_cut, owner->shapes.cut);
+    if (owner->shapes.looked)
+        tr_owner_spend(turn, owner->shapes.spans / 8);
+    if (owner->shapes.gathered)
+        tr_count(&owner->counters.shape_cut, owner->shapes.cut);
 }
 
 static uint64_t *early_counter(struct tr_owner_counters *counters, enum tr_when when)
@@ -199,13 +199,7 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
 
     memcpy(record.trace_id, entry->trace_id, 16);
     if (tr_unlikely(owner->counting) && verdict == TR_VERDICT_KEEP) {
-        struct tr_trace trace;
-
-        tr_owner_trace_view(owner, number, &trace);
-        trace.asked = &owner->asked[number];
-        if (owner->table.shapes)
-            tr_owner_shapes_show(owner, number, &trace);
-        chance = owner->decider.chance(owner->decider.context, &trace);
+        chance = owner->decider.chance(owner->decider.context, turn->trace);
         record.threshold = chance.threshold & TR_CHANCE_MASK;
         record.marks = chance.marks;
     }

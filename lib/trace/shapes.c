@@ -103,7 +103,7 @@ void tr_shapes_gather(struct tr_shapes *shapes)
 
     if (shapes->gathered)
         return;
-    shapes->gathered = true;
+    shapes->gathered = shapes->looked = true;
     shapes->cut = shapes->spans - TR_MIN(shapes->spans, shapes->spans_max);
     cursor.left -= shapes->cut;
     while ((shape = tr_shapes_next(shapes, &cursor)) != NULL) {

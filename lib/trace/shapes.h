@@ -33,6 +33,7 @@ struct tr_shapes {
     const struct tr_shape *array; // in place of the two: tests
     uint32_t spans;               // records there are
     uint32_t begin;               // of the trace, units modulo 2^32
+    bool looked;                  // somebody went through all of them, which counts as work
 
     // What is made of them, once for a trace (tr_shapes_gather).
     bool gathered, ordered;

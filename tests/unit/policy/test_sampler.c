@@ -341,8 +341,10 @@ static bool keeps(const struct tr_policy_set *set, const struct tr_shape *array,
     struct tr_shapes shapes = {.array = array, .spans = spans};
     struct tr_trace trace = {.trace_id = {id, 9}, .spans = spans, .epoch = set->epoch, .shapes = &shapes};
     uint16_t policy;
+    bool kept = tr_policy_set_decide(set, &trace, counters, &policy) == TR_ANSWER_KEEP;
 
-    return tr_policy_set_decide(set, &trace, counters, &policy) == TR_ANSWER_KEEP;
+    assert_true(shapes.looked); // which the owner counts as work
+    return kept;
 }
 
 static struct tr_sampler *sampler_of(const struct tr_policy_set *set)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The owner when something is full or too large.
 #include "harness.h"
+#include "trace/shapes.h"
 
 static struct bench *bench_sized(uint32_t traces_max, uint32_t refs_max, uint32_t spans_max,
                                  uint64_t bytes_max)
@@ -122,6 +123,46 @@ static void a_trace_of_too_many_bytes_is_decided_at_once(void **state)
     done(b);
 }
 
+static bool gathered_already;
+
+static enum tr_answer shape_decide(void *context, const struct tr_trace *trace, uint16_t *policy)
+{
+    *policy = TR_POLICY_NONE;
+    tr_shapes_gather(trace->shapes);
+    return trace->trace_id[0] == 'k' ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+}
+
+static struct tr_chance shape_chance(void *context, const struct tr_trace *trace)
+{
+    gathered_already = trace->shapes->gathered;
+    return (struct tr_chance){0};
+}
+
+// It is done once a trace, also where its chance is asked for.
+static void to_look_at_all_spans_is_work(void **state)
+{
+    const struct tr_decider decider = {NULL, shape_decide, shape_chance};
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+
+    options.shape = true;
+    b = bench_new_with(&options, &decider, NULL);
+    tr_owner_counting_set(b->owner);
+    for (uint32_t i = 0; i < 32; i++) {
+        bench_receive(b, 0, "d1");
+        bench_receive(b, 0, "d2");
+        bench_receive(b, 0, "d3");
+        bench_receive(b, 0, "k1");
+    }
+    bench_pass(b, 10 * TR_S);
+    assert_int_equal(tr_owner_poll(b->owner, b->now, b->wall, 2 * (1 + 32 / 8)), 2 * (1 + 32 / 8));
+    assert_int_equal(b->counters->traces_dropped, 2);
+    bench_poll(b);
+    assert_int_equal(b->counters->traces_kept, 1);
+    assert_true(gathered_already);
+    done(b);
+}
+
 static void a_large_trace_that_is_pending_waits_for_the_tick(void **state)
 {
     struct bench *b = bench_sized(32, 64, 2, 0);
@@ -229,6 +270,7 @@ int main(void)
         cmocka_unit_test(every_shape_of_traces_fits_the_references),
         cmocka_unit_test(a_trace_of_too_many_spans_is_decided_at_once),
         cmocka_unit_test(a_trace_of_too_many_bytes_is_decided_at_once),
+        cmocka_unit_test(to_look_at_all_spans_is_work),
         cmocka_unit_test(a_large_trace_that_is_pending_waits_for_the_tick),
         cmocka_unit_test(a_hundred_thousand_spans_are_emitted_in_turns),
         cmocka_unit_test(stale_nodes_do_not_pile_up),
