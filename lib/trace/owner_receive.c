@@ -6,6 +6,14 @@
 // gain.
 #define BURST 64
 
+// Where a trace is looked for that is not held.
+static void past_prefetch(const struct tr_owner *owner, uint64_t hash)
+{
+    __builtin_prefetch(tr_index_line_of(&owner->verdicts.index, hash));
+    if (owner->verdicts.memo.lines)
+        __builtin_prefetch(tr_memo_line_of(&owner->verdicts.memo, hash));
+}
+
 // Three rounds, each as far as it gets without waiting: lines of the index, lines of entries, last blocks.
 static void burst_prefetch(const struct tr_owner *owner, const union tr_message *messages, uint32_t count,
                            uint64_t *hashes)
@@ -25,7 +33,7 @@ static void burst_prefetch(const struct tr_owner *owner, const union tr_message 
         if (entries[i])
             __builtin_prefetch(tr_table_entry(table, entries[i]), 1);
         else
-            __builtin_prefetch(tr_index_line_of(&owner->verdicts.index, hashes[i]));
+            past_prefetch(owner, hashes[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct tr_entry *entry = tr_table_entry(table, entries[i]);
