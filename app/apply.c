@@ -160,6 +160,7 @@ int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct
                      "tail_sampling.shape: always",
                      epoch->policies->shape_path);
         tr_options_locate(doc, error);
+        tr_red_set_release(red);
         tr_epoch_free(epoch);
         return -ENOTSUP;
     }

@@ -164,6 +164,7 @@ static uint64_t owner_bytes(const struct tr_sizes *sizes)
                                        .traces_max = sizes->traces_max,
                                        .refs_max = sizes->refs_max,
                                        .verdicts_max = sizes->verdicts_max,
+                                       .memo_max = sizes->memo_max,
                                        .shape = sizes->shape,
                                        .shape_spans_max = sizes->shape_spans_max};
 
