@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits in the whole daemon: what spends a budget keeps no more than it says, on several lcores together, and tells who was
 turned away; with a config applied in between, under journal pressure, and at the end."""
+import subprocess
 import time
 import urllib.error
 import urllib.request
 
 import otlp
-from harness import Daemon, run_story
+from harness import TAILRACED, Daemon, run_story
 from sink import Sink
 
 RATE = 200
@@ -122,6 +123,15 @@ def shares_of_a_composite():
         print(f"{large} of {kept} spans of large traces")
 
 
+def a_check_in_the_running_daemon_says_what_one_before_says():
+    gap = "\n    - {name: gap, type: gap, gap: {threshold_ms: 1}}"
+    with Daemon(policies=f"\n    - {{name: limit, {LIMIT}}}{gap}") as daemon:
+        before = subprocess.run([TAILRACED, "-c", daemon.config, "--check"], capture_output=True, text=True, check=True).stdout
+        remarks = daemon.tailctl("config", "check", daemon.config)["remarks"]
+        assert "with their shape" in before and "limits:" in before, before
+        assert remarks == before.splitlines()[1:], (remarks, before)
+
+
 def a_short_journal_ends_ticks_early():
     # A journal of 4 MiB, written some times over while traces wait for their tick.
     padding = "x" * 20000
@@ -159,4 +169,5 @@ def a_drain_decides_what_is_parked():
 
 
 run_story(a_limit_holds_for_all_lcores_together, a_config_in_between_opens_no_second_budget, shares_of_a_composite,
-          a_short_journal_ends_ticks_early, a_drain_decides_what_is_parked)
+          a_check_in_the_running_daemon_says_what_one_before_says, a_short_journal_ends_ticks_early,
+          a_drain_decides_what_is_parked)
