@@ -130,8 +130,8 @@ int tr_rule_test_make(struct tr_rule_test *test, enum tr_rule_operator op, enum 
     int rc;
 
     *test = (struct tr_rule_test){.op = op, .datatype = datatype};
-    if (op == TR_RULE_EXISTS || op == TR_RULE_NOT_EXISTS)
-        return 0;
+    if (op == TR_RULE_EXISTS || op == TR_RULE_NOT_EXISTS) // exists: false is not not-exists
+        return count ? tr_error_set(error, EINVAL, "value: operator %s takes none", tr_rule_operator_names[op]) : 0;
     if (!count)
         return tr_error_set(error, EINVAL, "value: is required by operator %s", tr_rule_operator_names[op]);
     if (count > 1 && !many)

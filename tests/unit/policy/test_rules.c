@@ -145,7 +145,7 @@ static void each_operator_with_each_datatype(void **state)
         {">", "any", "a", "s:b", 1}, {"=", "any", "1", "a:", 0}, {"<=", "any", "1.5", "d:1.5", 1},
         {"!=", "any", "a", "s:b", 1}, {">=", "any", "5", "i:5", 1},
         // presence
-        {"exists", "any", NULL, "s:", 1}, {"exists", "int", "9", "x:1", 1}, {"exists", "any", NULL, "-", 0},
+        {"exists", "any", NULL, "s:", 1}, {"exists", "int", NULL, "x:1", 1}, {"exists", "any", NULL, "-", 0},
         {"not-exists", "any", NULL, "-", 1}, {"not-exists", "any", NULL, "a:", 0},
         // text
         {"contains", "any", "bc", "s:abcd", 1}, {"contains", "int", "20", "i:1200", 1}, {"contains", "any", "x", "-", 0},
@@ -619,6 +619,7 @@ static void a_config_says_what_it_means(void **state)
          PATH ".conditions[0].field: ?.DEPTH is no field; ?.NUM_DESCENDANTS is"},
         {ONE("{fields: [a, meta.span_count], operator: exists}"),
          PATH ".conditions[0].fields: meta.span_count is of the trace, and stands alone"},
+        {ONE("{field: a, operator: exists, value: false}"), PATH ".conditions[0].value: operator exists takes none"},
         {ONE("{field: a, operator: =, value: x, datatype: int}"), PATH ".conditions[0].value: x is no int"},
         {ONE("{field: a, operator: =, value: [1, 2]}"), PATH ".conditions[0].value: operator = takes one, not 2"},
         {ONE("{field: a, operator: exists}, {field: b, operator: in}"),
