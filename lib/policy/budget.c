@@ -211,12 +211,21 @@ static enum tr_answer refuse(struct tr_budget_lcore *me, uint64_t bit, uint64_t 
     return TR_ANSWER_DROP;
 }
 
+// What its rank gets in the tick is not for it: its weight is not there, or has grown since.
+static enum tr_answer refuse_for_good(struct tr_budget_lcore *me, const struct tr_trace *trace, uint64_t bit,
+                                      uint64_t *counter)
+{
+    trace->asked->slots |= bit;
+    trace->asked->refused |= bit;
+    return refuse(me, bit, counter);
+}
+
 bool tr_budget_chance(const struct tr_budget_share *share, const struct tr_trace *trace, uint64_t *chance)
 {
     const struct tr_budget_lcore *me = &share->budgets->lcore[trace->lcore];
     uint32_t tick = trace->asked->tick + share->stage;
 
-    if (!(trace->asked->slots >> share->slot & 1) || (int32_t)(me->seen - tick) <= 0)
+    if (!((trace->asked->slots & ~trace->asked->refused) >> share->slot & 1) || (int32_t)(me->seen - tick) <= 0)
         return false;
     *chance = share->budgets->slots[share->slot]->chance[tick % TR_BUDGET_STAGES_MAX];
     return true;
@@ -242,10 +251,12 @@ enum tr_answer tr_budget_ask(const struct tr_budget_share *share, const struct t
 
     if (tr_unlikely(trace->draws != NULL))
         return would_get(share, trace);
-    if (weight > share->burst) {
-        trace->asked->slots |= bit;
-        return refuse(me, bit, &me->counters.refused_large);
+    if (trace->asked->refused & bit) {
+        me->refused |= bit;
+        return TR_ANSWER_DROP;
     }
+    if (weight > share->burst)
+        return refuse_for_good(me, trace, bit, &me->counters.refused_large);
     if ((int32_t)(me->closed - tick) < 0) { // it waits for another one first
         tick_touch(me, trace->epoch);
         return TR_ANSWER_PENDING;
@@ -258,10 +269,8 @@ enum tr_answer tr_budget_ask(const struct tr_budget_share *share, const struct t
         tick_touch(me, trace->epoch);
         return TR_ANSWER_PENDING;
     }
-    if (!asked) {
-        trace->asked->slots |= bit;
-        return refuse(me, bit, &me->counters.refused_late);
-    }
+    if (!asked)
+        return refuse_for_good(me, trace, bit, &me->counters.refused_late);
     if ((int32_t)(me->seen - tick) <= 0)
         return TR_ANSWER_PENDING;
     return is_granted(slot, tick, bucket) ? TR_ANSWER_KEEP : refuse(me, bit, &me->counters.refused_spent);

@@ -24,6 +24,7 @@
 // What a trace has asked budgets for, from its first decision to its last. The decider's to use.
 struct tr_asked {
     uint64_t slots;
+    uint64_t refused; // of these: whatever the tick says
     uint32_t tick;
     bool begun;
     bool counted; // by dynamic samplers, which count a trace once

@@ -525,6 +525,29 @@ static void spans_that_come_while_it_is_parked_cost_nothing_and_buy_nothing(void
     tr_policy_set_free(set);
 }
 
+// Who came too late for a share does not get it when the answers come, though one of its rank did.
+static void refused_once_is_refused_for_good(void **state)
+{
+    struct tr_policy_set *set;
+    struct one *small, *large;
+
+    begin(1, 14);
+    set = compile("sample_on_first_match: true\n",
+                  "- {name: a, type: and, and: {and_sub_policy: [{name: many, " MANY ", {name: l, type: rate_limiting, "
+                  "rate_limiting: {spans_per_second: 50, burst_capacity: 50}}]}}\n- {name: b, type: rate_limiting, "
+                  "rate_limiting: {spans_per_second: 50, burst_capacity: 50}}", NULL, 1);
+    large = add(set, 1, 20);
+    small = add(set, 1, 2);
+    turn(set, 0, false);
+    small->trace.spans = 40; // now the first wants it, whose tick is over when it is asked
+    pass(set, 103 * TR_S, false);
+    all_decided();
+    assert_true(large->kept && large->policy == 0);
+    assert_true(small->kept && small->policy == 1);
+    assert_int_equal(set->budgets->lcore[0].counters.refused_late, 1);
+    tr_policy_set_free(set);
+}
+
 // What is kept stands for what came, whoever kept it: each span by the chance that its trace had in its tick.
 static void adjusted_counts_add_up(void **state)
 {
@@ -668,6 +691,7 @@ int main(void)
         cmocka_unit_test(nobody_wakes_for_a_tick_in_which_nothing_was_asked),
         cmocka_unit_test(a_config_stays_while_a_tick_is_open_in_which_its_traces_have_asked),
         cmocka_unit_test(spans_that_come_while_it_is_parked_cost_nothing_and_buy_nothing),
+        cmocka_unit_test(refused_once_is_refused_for_good),
         cmocka_unit_test(adjusted_counts_add_up),
         cmocka_unit_test(what_cannot_be_meant_is_refused_with_its_path),
         cmocka_unit_test(more_limits_than_there_are_slots_are_refused),

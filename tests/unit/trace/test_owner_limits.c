@@ -258,7 +258,7 @@ static void impossible_sizes_are_refused(void **state)
     options.traces_max = 1000000;
     options.refs_max = 10000000;
     options.predicate_words = 1;
-    assert_in_range(tr_owner_bytes(&options), 300 * TR_MIB, 512 * TR_MIB);
+    assert_in_range(tr_owner_bytes(&options), 300 * TR_MIB, 520 * TR_MIB);
 }
 
 int main(void)
