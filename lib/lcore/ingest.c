@@ -12,9 +12,6 @@
 // A body that waits longer for room is turned away: its client is about to give up and send it again.
 #define WAIT_MAX_NS (5 * TR_S)
 
-// Refuse before the journal is full, so that what was admitted finds room. Well below the low-water mark of tail.c.
-#define REFUSE_BELOW(lcore) ((lcore)->options.journal_bytes / 32)
-
 static void pop(struct tr_ingest *ingest)
 {
     ingest->first = ingest->first->sink_next;
@@ -59,6 +56,14 @@ static bool signal_refused(const struct tr_lcore *lcore, const struct tr_request
     return true;
 }
 
+static bool is_pressed(const struct tr_lcore *lcore)
+{
+    const struct tr_lcore_options *options = &lcore->options;
+
+    return lcore->ingest.room_wanted ||
+           tr_journal_room(&lcore->journal) < tr_lcore_refuse_below(options->journal_bytes, options->body_bytes_max);
+}
+
 static bool admit(void *context, const struct tr_request *request, struct tr_reply *reply, uint64_t now)
 {
     struct tr_lcore *lcore = context;
@@ -73,7 +78,7 @@ static bool admit(void *context, const struct tr_request *request, struct tr_rep
         tr_count(&lcore->counters.refused_signal, 1);
         return false;
     }
-    if (lcore->ingest.room_wanted || tr_journal_room(&lcore->journal) < REFUSE_BELOW(lcore)) {
+    if (is_pressed(lcore)) {
         tr_count(&lcore->counters.refused_pressure, 1);
         *reply = (struct tr_reply){.code = TR_UNAVAILABLE,
                                    .message = "the journal is full: try again later",

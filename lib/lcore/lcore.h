@@ -216,6 +216,13 @@ static inline uint64_t tr_lcore_low_water(uint64_t journal_bytes, uint64_t body_
     return TR_MIN(journal_bytes / 8, TR_MAX(256 * TR_MIB, 4 * body_bytes_max));
 }
 
+// With less free than this new requests are refused, so that what was admitted finds room: well below the low-water mark, or
+// requests would be refused before any room was asked for.
+static inline uint64_t tr_lcore_refuse_below(uint64_t journal_bytes, uint64_t body_bytes_max)
+{
+    return tr_lcore_low_water(journal_bytes, body_bytes_max) / 4;
+}
+
 // tail.c: what of the journal may go.
 size_t tr_lcore_tail(struct tr_lcore *lcore);
 void tr_tail_acknowledged(struct tr_lcore *lcore, uint32_t owner, uint64_t position);
