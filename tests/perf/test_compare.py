@@ -108,8 +108,8 @@ class Parts(unittest.TestCase):
         gib = 1 << 30
         self.assertEqual(journal_bytes(0.69e9, 100 * gib), 16 * gib)
         self.assertEqual(journal_bytes(0.83e9, 12 * gib), 8 * gib)
-        self.assertEqual(journal_bytes(1.45e9, 21 * gib), 16 * gib)
-        for rate, room in ((1.7e9, 21 * gib), (0.69e9, 8 * gib)):
+        self.assertEqual(journal_bytes(1.45e9, 24 * gib), 16 * gib)
+        for rate, room in ((1.7e9, 24 * gib), (0.69e9, 8 * gib)):
             with self.assertRaisesRegex(Failed, "does not fit"):
                 journal_bytes(rate, room)
 
