@@ -22,10 +22,10 @@ struct taker {
 static __attribute__((noinline)) void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
                               const struct tr_value *value, const struct taker *taker)
 {
-    const struct tr_walk_test *test = plan->tests + key->first_test;
     struct tr_bits *bits = taker->bits;
 
-    for (const struct tr_walk_test *end = test + key->tests; test < end; test++) {
+    for (uint32_t i = key->first_test, end = i + key->tests; i < end; i++) { // a plan may have none at all
+        const struct tr_walk_test *test = &plan->tests[i];
         uint64_t *word = &bits->word[test->predicate / 64], bit = 1ull << test->predicate % 64;
 
         if (!(*word & bit) && test->test(test->argument, value))

@@ -57,7 +57,7 @@ int64_t tr_red_expo_index(double value, int64_t scale)
     if (scale <= 0)
         return (exponent - exact) >> -scale;
     if (exact)
-        return ((int64_t)exponent << scale) - 1;
+        return (int64_t)exponent * ((int64_t)1 << scale) - 1;
     return (int64_t)floor(log(value) * ldexp(M_LOG2E, (int)scale));
 }
 

@@ -144,7 +144,8 @@ static uint8_t *put_text(uint8_t *p, const uint8_t *text, uint32_t bytes)
     uint16_t length = (uint16_t)TR_MIN(bytes, (uint32_t)TR_RED_TEXT_MAX);
 
     memcpy(p, &length, 2);
-    memcpy(p + 2, text, length);
+    if (length) // an empty text may be none at all
+        memcpy(p + 2, text, length);
     return p + 2 + length;
 }
 
