@@ -75,7 +75,11 @@ def services_are_named():
         assert [s["name"] for s in rows["late"]["scopes"]] == ["late.work"], rows["late"]
         assert any(s["library"] and "server" in s["kinds"] for s in rows["healthy"]["scopes"]), rows["healthy"]
 
-        for policy in d.tailctl("policies")["policies"]:
+        # The walk's cost is measured a tenth of a second a call.
+        policies = wait_for(lambda: (p := d.tailctl("policies")["policies"]) and
+                            all(row["cost_ns_per_span"] is not None and row["walk_ns_per_span"] is not None
+                                for row in p) and p, "the policies' costs to be known")
+        for policy in policies:
             assert policy["spans_seen"] == sum(row["spans"] for row in rows.values()), policy
             assert policy["decide_ns_per_trace"] >= 0 and policy["walk_ns_per_span"] >= 0, policy
             if policy["traces_kept"]:
