@@ -12,6 +12,7 @@
 
 #include "config/cpus.h"
 #include "config/memory.h"
+#include "config/units.h"
 #include "control/services.h"
 #include "journal/ringfile.h"
 
@@ -176,7 +177,9 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
     double wait = (double)config->tail_sampling.decision_wait_ns / (double)TR_S;
     uint64_t kept_free = tr_lcore_low_water(sizes->journal_bytes, sizes->body_bytes_max);
     double bytes = (double)(sizes->journal_bytes - kept_free) * sizes->lcores;
+    char wait_text[TR_UNITS_BYTES];
 
+    tr_duration_format(wait_text, config->tail_sampling.decision_wait_ns);
     fprintf(out, "lcores: %u on %u CPUs\n", sizes->lcores, sizes->cpus_distinct);
     fprintf(out, "journal: %llu MiB, outbox: %llu MiB an lcore, at %s\n",
             (unsigned long long)(sizes->journal_bytes / TR_MIB), (unsigned long long)(sizes->outbox_bytes / TR_MIB),
@@ -198,7 +201,7 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
         fprintf(out, "services: up to %llu MiB to study them\n",
                 (unsigned long long)(tr_services_bytes(&config->services, sizes->lcores) / TR_MIB));
     fprintf(out,
-            "decision_wait %.3gs fits up to %.3g MB/s of bodies, which is %.0f spans/s of 400 bytes; above that, "
+            "decision_wait %s fits up to %.3g MB/s of bodies, which is %.0f spans/s of 400 bytes; above that, "
             "traces are decided earlier\n",
-            wait, bytes / wait / 1e6, bytes / wait / 400);
+            wait_text, bytes / wait / 1e6, bytes / wait / 400);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/value.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <strings.h>
 
@@ -122,19 +123,38 @@ static int whole_fail(const struct tr_yaml_node *node, struct tr_error *error)
     return tr_yaml_fail(node, error, "\"%s\" is not a whole number", tr_yaml_excerpt(excerpt, node->text));
 }
 
+#define JOINED_BYTES 64
+
+// A number's text without what may stand between two of its digits, as in the Collector's own examples: 100_000.
+static const char *digits_join(const char *text, char joined[JOINED_BYTES])
+{
+    size_t used = 0;
+
+    for (const char *p = text; *p; p++) {
+        bool between = p > text && isdigit((unsigned char)p[-1]) && isdigit((unsigned char)p[1]);
+
+        if (used == JOINED_BYTES - 1)
+            return text;
+        if (*p != '_' || !between)
+            joined[used++] = *p;
+    }
+    joined[used] = 0;
+    return joined;
+}
+
 static int uint_parse(const struct tr_yaml_node *node, uint64_t *value, struct tr_error *error)
 {
-    char excerpt[TR_YAML_EXCERPT_BYTES];
+    char excerpt[TR_YAML_EXCERPT_BYTES], joined[JOINED_BYTES];
+    const char *text = digits_join(node->text, joined);
     char *end;
 
-    if (!node->plain || !*node->text || node->text[strspn(node->text, "0123456789")]) {
-        if (node->plain && node->text[0] == '-' && node->text[1] &&
-            !node->text[1 + strspn(node->text + 1, "0123456789")])
+    if (!node->plain || !*text || text[strspn(text, "0123456789")]) {
+        if (node->plain && text[0] == '-' && text[1] && !text[1 + strspn(text + 1, "0123456789")])
             return tr_yaml_fail(node, error, "%s is below 0", tr_yaml_excerpt(excerpt, node->text));
         return whole_fail(node, error);
     }
     errno = 0;
-    *value = strtoull(node->text, &end, 10);
+    *value = strtoull(text, &end, 10);
     if (errno)
         return tr_yaml_fail(node, error, "%s is above %llu", tr_yaml_excerpt(excerpt, node->text),
                             (unsigned long long)UINT64_MAX);
@@ -143,14 +163,14 @@ static int uint_parse(const struct tr_yaml_node *node, uint64_t *value, struct t
 
 static int int_parse(const struct tr_yaml_node *node, int64_t *value, struct tr_error *error)
 {
-    char excerpt[TR_YAML_EXCERPT_BYTES];
-    const char *digits = node->text + (*node->text == '-' || *node->text == '+');
+    char excerpt[TR_YAML_EXCERPT_BYTES], joined[JOINED_BYTES];
+    const char *text = digits_join(node->text, joined), *digits = text + (*text == '-' || *text == '+');
     char *end;
 
     if (!node->plain || !*digits || digits[strspn(digits, "0123456789")])
         return whole_fail(node, error);
     errno = 0;
-    *value = strtoll(node->text, &end, 10);
+    *value = strtoll(text, &end, 10);
     if (errno)
         return tr_yaml_fail(node, error, "%s does not fit 64 bits", tr_yaml_excerpt(excerpt, node->text));
     return 0;
@@ -158,12 +178,13 @@ static int int_parse(const struct tr_yaml_node *node, int64_t *value, struct tr_
 
 static int number_parse(const struct tr_yaml_node *node, double *value, struct tr_error *error)
 {
-    char excerpt[TR_YAML_EXCERPT_BYTES];
+    char excerpt[TR_YAML_EXCERPT_BYTES], joined[JOINED_BYTES];
+    const char *text = digits_join(node->text, joined);
     char *end;
 
-    *value = strtod(node->text, &end);
+    *value = strtod(text, &end);
     // strtod() also takes hexadecimal, infinities and leading space.
-    if (!node->plain || !*node->text || *end || node->text[strspn(node->text, "0123456789.eE+-")] ||
+    if (!node->plain || !*text || *end || text[strspn(text, "0123456789.eE+-")] ||
         !isfinite(*value))
         return tr_yaml_fail(node, error, "\"%s\" is not a number", tr_yaml_excerpt(excerpt, node->text));
     return 0;

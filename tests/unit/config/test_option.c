@@ -140,6 +140,23 @@ static void test_words(void **state)
     }
 }
 
+// As Go's reader of YAML, and so the Collector's documentation: num_traces: 100_000.
+static void test_digits_in_groups(void **state)
+{
+    struct tr_options_doc *doc = parsed("{count: 10_000, offset: -1_0, ratio: 1_0.2_5}");
+    struct sample *s = tr_options_struct(doc);
+
+    assert_int_equal(s->count, 10000);
+    assert_int_equal(s->offset, -10);
+    assert_true(s->ratio == 10.25);
+    tr_options_free(doc);
+    assert_refused("count: 70_000", "line 1: count: 70_000 is above 65535");
+    assert_refused("count: 10_", "line 1: count: \"10_\" is not a whole number");
+    assert_refused("count: _10", "line 1: count: \"_10\" is not a whole number");
+    assert_refused("count: 1__0", "line 1: count: \"1__0\" is not a whole number");
+    assert_refused("ratio: 1_.5", "line 1: ratio: \"1_.5\" is not a number");
+}
+
 static void test_wrong_values(void **state)
 {
     assert_refused("\ncount: 70000", "line 2: count: 70000 is above 65535");
@@ -366,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_every_type),
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_digits_in_groups),
         cmocka_unit_test(test_wrong_values),
         cmocka_unit_test(test_wrong_keys),
         cmocka_unit_test(test_missing),
