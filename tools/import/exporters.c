@@ -117,7 +117,7 @@ static void take_retry(struct import *import, const struct tr_yaml_node *option,
 }
 
 static const struct import_option otlp_rows[] = {
-    {.name = "endpoint"}, // endpoint_take()
+    {.name = "endpoint"}, // endpoint.c
     {.name = "tls", .take = take_tls},
     {.name = "headers", .take = import_headers},
     {.name = "auth", .take = import_auth},
@@ -125,9 +125,9 @@ static const struct import_option otlp_rows[] = {
     {.name = "timeout", .take = take_timeout},
     {.name = "sending_queue", .take = take_queue},
     {.name = "retry_on_failure", .take = take_retry},
-    {.name = "traces_endpoint"}, // endpoint_take()
-    {.name = "metrics_endpoint", .why = "all signals go to one endpoint: import its exporter under a name of its own"},
-    {.name = "logs_endpoint", .why = "all signals go to one endpoint: import its exporter under a name of its own"},
+    {.name = "traces_endpoint"}, // endpoint.c
+    {.name = "metrics_endpoint"}, // endpoint.c
+    {.name = "logs_endpoint"},    // endpoint.c
     {.name = "encoding", .why = "protobuf is sent"},
     {.name = "proxy_url", .why = "the environment's http_proxy and https_proxy are used"},
     {.name = "balancer_name"},
@@ -144,33 +144,6 @@ static const struct import_option otlp_rows[] = {
     {.name = "http2_ping_timeout"},
     {.name = "force_attempt_http2"},
 };
-
-// gRPC's endpoints have a scheme only sometimes; HTTP's are URLs.
-static void endpoint_take(struct import *import, const struct tr_yaml_node *exporter, struct tree *backend, bool grpc)
-{
-    static const char *const resolvers[] = {"dns:///", "passthrough:///", "dns://"};
-    const struct tr_yaml_node *node = import_at(exporter, "traces_endpoint", NULL);
-    const struct tr_yaml_node *insecure = import_at(exporter, "tls", "insecure", NULL);
-    const char *text;
-    size_t end;
-
-    if (!node || grpc)
-        node = import_at(exporter, "endpoint", NULL);
-    if (!node)
-        return;
-    text = import_text(import, node);
-    end = strlen(text);
-    for (size_t i = 0; i < TR_NELEMS(resolvers); i++)
-        if (strncmp(text, resolvers[i], strlen(resolvers[i])) == 0)
-            text += strlen(resolvers[i]);
-    if (strcmp(node->key, "traces_endpoint") == 0 && (end < 10 || strcmp(text + strlen(text) - 10, "/v1/traces") != 0))
-        import_note(import, node, "/v1/traces is put behind what does not end in it");
-    if (!*text)
-        return; // noted, and the check will miss it
-    if (!strstr(text, "://"))
-        text = arena_format(import->arena, "%s://%s", insecure && import_true(import, insecure) ? "http" : "https", text);
-    tree_put(import->arena, backend, "endpoint", text, false)->from = node;
-}
 
 static void batch_take(struct import *import, struct tree *backend)
 {
@@ -231,7 +204,7 @@ static void otlp_take(struct import *import, struct tree *backends, const struct
     bool grpc = import_is_type(exporter->key, "otlp");
     struct tree *backend = backend_make(import, backends, exporter, grpc ? "otlp_grpc" : "otlp_http", signals);
 
-    endpoint_take(import, exporter, backend, grpc);
+    import_endpoint(import, exporter, backend, grpc);
     batch_take(import, backend);
     import_options(import, exporter, otlp_rows, TR_NELEMS(otlp_rows), backend);
 }
@@ -291,6 +264,28 @@ static void debug_take(struct import *import, struct tree *backends, const struc
     tree_comment(import->arena, backend, "%s: lines of OTLP JSON on the daemon's stdout", exporter->key);
 }
 
+// Of what is no OTLP: what to do about it.
+static void other_note(struct import *import, const struct tr_yaml_node *exporter)
+{
+    static const struct {
+        const char *type, *why;
+    } known[] = {
+        {"loadbalancing", "what spreads traces over several boxes stays a Collector, in front: docs/scaling-out.md"},
+        {"load_balancing", "what spreads traces over several boxes stays a Collector, in front: docs/scaling-out.md"},
+        {"datadog", "Datadog takes OTLP: conf/datadog.yaml has the backends, and metrics of all spans beside them"},
+    };
+
+    for (size_t i = 0; i < TR_NELEMS(known); i++)
+        if (import_is_type(exporter->key, known[i].type)) {
+            import_note(import, exporter, "%s", known[i].why);
+            return;
+        }
+    import_note(import, exporter,
+                "%s: backends take OTLP (or are files); if that one takes OTLP too, give its endpoint, else put a "
+                "Collector with this exporter behind",
+                exporter->key);
+}
+
 void import_exporters(struct import *import)
 {
     struct tree *backends = tree_list(import->arena, import->out, "backends");
@@ -309,10 +304,7 @@ void import_exporters(struct import *import)
         else if (import_is_type(id->text, "debug"))
             debug_take(import, backends, exporter, signals);
         else if (!import_is_type(id->text, "nop"))
-            import_note(import, exporter,
-                        "%s: backends take OTLP (or are files); if that one takes OTLP too, give its endpoint, else put a "
-                        "Collector with this exporter behind",
-                        id->text);
+            other_note(import, exporter);
     }
     if (!backends->first)
         tree_comment(import->arena, backends, "No exporter was carried over: kept spans go nowhere.");

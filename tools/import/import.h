@@ -95,6 +95,9 @@ void import_span_metrics(struct import *import, const struct tr_yaml_node *conne
 // Take out what the daemon's check refuses. Returns 0, -EINVAL: it refuses what can't be taken out.
 int import_check(struct import *import, struct tr_error *error);
 
+// An exporter's endpoint (endpoint.c): gRPC's have a scheme only sometimes; HTTP's are URLs, one for each signal if wanted.
+void import_endpoint(struct import *import, const struct tr_yaml_node *exporter, struct tree *backend, bool grpc);
+
 // An exporter's `auth` and `headers` (headers.c).
 void import_headers(struct import *import, const struct tr_yaml_node *option, struct tree *backend);
 void import_auth(struct import *import, const struct tr_yaml_node *option, struct tree *backend);

@@ -74,9 +74,18 @@ bool import_is_type(const char *id, const char *type)
     return strlen(type) == bytes && strncmp(id, type, bytes) == 0;
 }
 
+// Whether what stands there is read as YAML has it, a number or a truth. The Collector reads the value of a variable so
+// where the reference is all there is, in quotes too.
+static bool is_plain(const struct tr_yaml_node *node)
+{
+    size_t bytes = strlen(node->text);
+
+    return node->plain || (strncmp(node->text, "${", 2) == 0 && strchr(node->text, '}') == node->text + bytes - 1);
+}
+
 struct tree *import_put(struct import *import, struct tree *to, const char *key, const struct tr_yaml_node *node)
 {
-    struct tree *put = tree_put(import->arena, to, key, import_text(import, node), node->plain);
+    struct tree *put = tree_put(import->arena, to, key, import_text(import, node), is_plain(node));
 
     put->from = node;
     put->removable = key != NULL;
@@ -91,7 +100,7 @@ struct tree *import_copy(struct import *import, struct tree *to, const char *key
     if (node->kind == TR_YAML_SCALAR && tr_yaml_null(node)) {
         copy = tree_map(import->arena, to, key);
     } else if (node->kind == TR_YAML_SCALAR) {
-        copy = tree_put(import->arena, to, key, import_text(import, node), node->plain);
+        copy = tree_put(import->arena, to, key, import_text(import, node), is_plain(node));
     } else {
         copy = (node->kind == TR_YAML_MAP ? tree_map : tree_list)(import->arena, to, key);
         for (const struct tr_yaml_node *child = node->first; child; child = child->next)

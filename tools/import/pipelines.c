@@ -2,14 +2,14 @@
 // Which components count.
 //
 // A Collector has as many pipelines as one likes; here there is one way that traces go. It is that of the first pipeline
-// of traces with a tail_sampling processor, or else of the first. A pipeline that goes on in others by `forward`
-// connectors is followed to its exporters: what is compared is such a path. Other paths are taken along if they decide
+// of traces with a tail_sampling processor, or else of the first. A pipeline that goes on in others by connectors
+// (forward, but also routing, failover and the like) is followed to its exporters: what is compared is such a path. Other paths are taken along if they decide
 // the same: the same tail_sampling, probabilistic_sampler and filter processors. One that does not would give its
 // exporters other spans than it has them now, so they are noted and left out.
 #include "import.h"
 
 #define PATHS_MAX 64
-#define HOPS_MAX  8 // forward connectors in a row; more is a circle
+#define HOPS_MAX  8 // connectors in a row; more is a circle
 
 struct path {
     const struct tr_yaml_node *pipelines[HOPS_MAX];
@@ -73,7 +73,19 @@ static const struct tr_yaml_node *pipelines_of(const struct import *import)
     return import_entries(import_at(import->root, "service", "pipelines", NULL));
 }
 
-// Follow forward connectors; a path for each way.
+// The next pipeline of traces, behind `last` (NULL: the first), that the connector leads to.
+static const struct tr_yaml_node *pipeline_behind(const struct import *import, const char *id, const struct tr_yaml_node *last)
+{
+    const struct tr_yaml_node *next = last ? last->next : pipelines_of(import);
+
+    if (!is_connector(import, id))
+        return NULL;
+    while (next && (signal_of(next->key) != IMPORT_TRACES || !names(next, "receivers", id)))
+        next = next->next;
+    return next;
+}
+
+// Follow connectors from traces to traces; a path for each way.
 static void path_follow(const struct import *import, struct paths *paths, struct path path,
                         const struct tr_yaml_node *pipeline)
 {
@@ -83,13 +95,11 @@ static void path_follow(const struct import *import, struct paths *paths, struct
         return;
     path.pipelines[path.hops++] = pipeline;
     for (const struct tr_yaml_node *id = ids_of(pipeline, "exporters"); id; id = id->next) {
-        if (!import_is_type(id->text, "forward") || !is_connector(import, id->text)) {
-            ends = true;
-            continue;
-        }
-        for (const struct tr_yaml_node *next = pipelines_of(import); next; next = next->next)
-            if (signal_of(next->key) == IMPORT_TRACES && names(next, "receivers", id->text))
-                path_follow(import, paths, path, next);
+        const struct tr_yaml_node *next = pipeline_behind(import, id->text, NULL);
+
+        ends |= !next;
+        for (; next; next = pipeline_behind(import, id->text, next))
+            path_follow(import, paths, path, next);
     }
     if (ends && paths->count < PATHS_MAX)
         paths->at[paths->count++] = path;
@@ -149,6 +159,13 @@ static void connectors_take(struct import *import, const struct tr_yaml_node *pi
             continue;
         if (import_is_type(id->text, "spanmetrics"))
             import_span_metrics(import, import_at(import->root, "connectors", id->text, NULL));
+        else if (pipeline_behind(import, id->text, NULL))
+            import_note(import, id,
+                        "the connector %s chooses among pipelines, or changes what goes through; here all that is kept "
+                        "goes to each backend that was carried over",
+                        id->text);
+        else if (import_is_type(id->text, "datadog"))
+            import_note(import, id, "what %s counts of all spans, span_metrics does here: conf/datadog.yaml", id->text);
         else
             import_note(import, id, "the connector %s has no counterpart here", id->text);
     }

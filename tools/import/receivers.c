@@ -74,12 +74,22 @@ static void take_streams(struct import *import, const struct tr_yaml_node *optio
     import_put(import, http(import), "streams_max", option);
 }
 
+static void take_origins(struct import *import, const struct tr_yaml_node *option, struct tree *listen)
+{
+    import_copy(import, http(import), "cors_origins", option)->removable = true;
+}
+
 static void take_cors(struct import *import, const struct tr_yaml_node *option, struct tree *listen)
 {
-    const struct tr_yaml_node *origins = import_at(option, "allowed_origins", NULL);
+    static const struct import_option rows[] = {
+        {.name = "allowed_origins", .take = take_origins},
+        {.name = "allowed_headers",
+         .why = "the headers that browsers may send are content-type, content-encoding and authorization"},
+        {.name = "exposed_headers", .why = "no header of an answer is shown to scripts"},
+        {.name = "max_age"}, // a browser asks again sooner
+    };
 
-    if (origins)
-        import_copy(import, http(import), "cors_origins", origins)->removable = true;
+    import_options(import, option, rows, TR_NELEMS(rows), listen);
 }
 
 static void take_age(struct import *import, const struct tr_yaml_node *option, struct tree *to)

@@ -31,12 +31,34 @@ static void take_metrics(struct import *import, const struct tr_yaml_node *optio
     }
 }
 
+static void take_level(struct import *import, const struct tr_yaml_node *option, struct tree *to)
+{
+    if (strcasecmp(import_text(import, option), "info") != 0)
+        import_note(import, option, "the log level is set in the running daemon: tailctl log %s", import_text(import, option));
+}
+
+static void take_encoding(struct import *import, const struct tr_yaml_node *option, struct tree *to)
+{
+    if (strcmp(import_text(import, option), "console") != 0)
+        import_note(import, option, "the log is lines of text, on stderr");
+}
+
 static void take_logs(struct import *import, const struct tr_yaml_node *option, struct tree *to)
 {
-    const struct tr_yaml_node *level = import_at(option, "level", NULL);
+    static const struct import_option rows[] = {
+        {.name = "level", .take = take_level},
+        {.name = "encoding", .take = take_encoding},
+        {.name = "output_paths", .why = "the log is lines of text, on stderr"},
+        {.name = "error_output_paths"},
+        {.name = "initial_fields", .why = "the log is lines of text, on stderr"},
+        {.name = "processors", .why = "the daemon's own log is not sent as OTLP"},
+        {.name = "development"},
+        {.name = "disable_caller"},
+        {.name = "disable_stacktrace"},
+        {.name = "sampling"},
+    };
 
-    if (level && strcasecmp(import_text(import, level), "info") != 0)
-        import_note(import, level, "the log level is set in the running daemon: tailctl log %s", import_text(import, level));
+    import_options(import, option, rows, TR_NELEMS(rows), to);
 }
 
 static void extension_note(struct import *import, const struct tr_yaml_node *id)

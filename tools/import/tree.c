@@ -165,9 +165,18 @@ static bool is_simple(const char *text)
     return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")];
 }
 
+// -50, 1e-3: in quotes it would be none.
+static bool is_number(const char *text)
+{
+    char *end;
+
+    strtod(text, &end);
+    return *text && !*end && !text[strspn(text, "0123456789.eE+-")];
+}
+
 static void scalar_write(FILE *out, const struct tree *tree)
 {
-    if (tree->plain && is_simple(tree->text))
+    if (tree->plain && (is_simple(tree->text) || is_number(tree->text)))
         fputs(tree->text, out);
     else
         tr_text_write(out, tree->text);
