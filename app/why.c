@@ -30,7 +30,7 @@ static bool policy_name_find(const struct tr_mesh *mesh, const struct tr_past *p
 {
     uint32_t bytes;
     const uint8_t *p =
-        tr_mesh_policy_field(mesh, mesh->epoch->number, past->epoch, past->policy, &bytes);
+        tr_policy_names_field(tr_mesh_policy_names(mesh, mesh->epoch->number, past->epoch), past->policy, &bytes);
     struct tr_pb_field field;
     struct tr_key_value pair;
 

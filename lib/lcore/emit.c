@@ -82,20 +82,28 @@ static void span_call(struct tr_lcore *lcore, const struct tr_emit_span *emit)
 // An attribute of a span, true.
 static const uint8_t reopened[] = "\x4a\x17\x0a\x11tailrace.reopened\x12\x02\x10\x01";
 
-// What is added to a span of that decision. Returns false: nothing.
+// What is added to a span of that decision, as the config says under which it was made: of a trace all spans carry the
+// same, whatever the config is when the last ones come. Of a config too long ago nothing is known, and nothing added.
+// Returns false: nothing.
 static bool added_of(struct tr_lcore *lcore, const struct tr_emit_why *why, struct tr_added *added)
 {
-    const struct tr_policy_set *policies = lcore->walker.epoch->policies;
+    const struct tr_epoch *newest = lcore->walker.epoch;
+    const struct tr_policy_names *names = NULL;
 
     added->fields_count = added->fields_bytes = 0;
-    added->adjusted = why->marks & TR_MARK_COUNTED ? policies->adjusted : TR_ADJUSTED_OFF;
-    added->threshold = why->threshold;
-    added->independent = why->marks & TR_MARK_INDEPENDENT;
+    added->adjusted = TR_ADJUSTED_OFF;
     if (tr_unlikely(why->marks & TR_MARK_REOPENED))
         tr_added_field_add(added, reopened, sizeof(reopened) - 1);
-    if (policies->policy_attribute) {
+    if (tr_unlikely(why->epoch != newest->number || newest->policies->policy_attribute || why->marks & TR_MARK_COUNTED))
+        names = tr_mesh_policy_names(lcore->mesh, newest->number, why->epoch);
+    if (names && why->marks & TR_MARK_COUNTED) {
+        added->adjusted = names->adjusted;
+        added->threshold = why->threshold;
+        added->independent = why->marks & TR_MARK_INDEPENDENT;
+    }
+    if (names && names->policy_attribute) {
         uint32_t bytes;
-        const uint8_t *field = tr_mesh_policy_field(lcore->mesh, lcore->walker.epoch->number, why->epoch, why->policy, &bytes);
+        const uint8_t *field = tr_policy_names_field(names, why->policy, &bytes);
 
         if (field)
             tr_added_field_add(added, field, bytes);

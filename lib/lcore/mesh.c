@@ -169,6 +169,8 @@ static struct tr_policy_names *names_make(const struct tr_epoch *epoch)
         return NULL;
     names->epoch = epoch->number;
     names->policies = policies;
+    names->adjusted = epoch->policies ? epoch->policies->adjusted : TR_ADJUSTED_OFF;
+    names->policy_attribute = epoch->policies && epoch->policies->policy_attribute;
     for (uint32_t i = 0; i < policies; i++) {
         at += tr_added_string(TR_POLICY_KEY, tr_policy_name(epoch->policies, (uint16_t)i), names_bytes(names) + at);
         names->ends[i] = at;
@@ -176,13 +178,18 @@ static struct tr_policy_names *names_make(const struct tr_epoch *epoch)
     return names;
 }
 
-const uint8_t *tr_mesh_policy_field(const struct tr_mesh *mesh, uint32_t now, uint32_t epoch, uint16_t policy,
-                                    uint32_t *bytes)
+const struct tr_policy_names *tr_mesh_policy_names(const struct tr_mesh *mesh, uint32_t now, uint32_t epoch)
 {
     const struct tr_policy_names *names = tr_load_acquire(&mesh->names[epoch % TR_NELEMS(mesh->names)]);
+
+    return (int32_t)(now - epoch) < TR_POLICY_NAMES_KEPT && names && names->epoch == epoch ? names : NULL;
+}
+
+const uint8_t *tr_policy_names_field(const struct tr_policy_names *names, uint16_t policy, uint32_t *bytes)
+{
     uint32_t begin;
 
-    if ((int32_t)(now - epoch) >= TR_POLICY_NAMES_KEPT || !names || names->epoch != epoch || policy >= names->policies)
+    if (!names || policy >= names->policies)
         return NULL;
     begin = policy ? names->ends[policy - 1] : 0;
     *bytes = names->ends[policy] - begin;

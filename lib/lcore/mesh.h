@@ -24,12 +24,15 @@ struct tr_epoch {
     struct tr_policy_counters *counters[TR_LCORES_MAX]; // by lcore: a row a policy
 };
 
-// The names of an epoch's policies, as fields tailrace.policy of a span: they outlive the epoch, for late spans.
+// What kept spans of an epoch's traces carry: the names of its policies, as fields tailrace.policy, and whether these and
+// counts are added at all. It outlives the epoch, for late spans.
 #define TR_POLICY_KEY        "tailrace.policy"
 #define TR_POLICY_NAMES_KEPT 256 // configs back
 struct tr_policy_names {
     uint32_t epoch;
     uint32_t policies;
+    enum tr_adjusted adjusted;
+    bool policy_attribute;
     uint32_t ends[]; // of each field in the bytes behind
 };
 
@@ -92,10 +95,13 @@ void tr_mesh_wake(struct tr_mesh *mesh, uint32_t to);
 // Thread: control, one at a time.
 int tr_mesh_epoch_publish(struct tr_mesh *mesh, struct tr_epoch *epoch);
 
-// The field tailrace.policy for a policy of a config up to TR_POLICY_NAMES_KEPT back from `now`, the one the lcore walks
-// under. Returns NULL: not known. Thread: lcore.
-const uint8_t *tr_mesh_policy_field(const struct tr_mesh *mesh, uint32_t now, uint32_t epoch, uint16_t policy,
-                                    uint32_t *bytes);
+// Those of a config up to TR_POLICY_NAMES_KEPT back from `now`, the one the lcore walks under. Returns NULL: not known.
+//
+// Thread: lcore.
+const struct tr_policy_names *tr_mesh_policy_names(const struct tr_mesh *mesh, uint32_t now, uint32_t epoch);
+
+// The field tailrace.policy of one of them. Returns NULL: there is no such policy; `names` may be NULL too.
+const uint8_t *tr_policy_names_field(const struct tr_policy_names *names, uint16_t policy, uint32_t *bytes);
 
 // Free the epochs that no walker tests under and no owner holds a trace under. Thread: control.
 void tr_mesh_epochs_reap(struct tr_mesh *mesh);

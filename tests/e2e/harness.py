@@ -158,6 +158,14 @@ class Daemon:
             return audit if audit["settled"] else None
         return wait_for(settled, "everything to be decided and delivered", seconds)
 
+    def in_force(self):
+        """Wait until traces begin under the newest config: every lcore walks under it and has taken the others' marks."""
+        epoch = self.tailctl("status")["config"]["epoch"]
+        wait_for(lambda: all(s["value"] == epoch for s in self.tailctl("stats")["stats"] if s["name"] == "tailrace_config_epoch"),
+                 "every lcore to walk under it")
+        self.audit()  # each ends a turn, in which the mark went out,
+        self.audit()  # and one more, which began with what was in the rings
+
     def stop(self, sig=signal.SIGTERM, seconds=40):
         if self.process and self.process.poll() is None:
             self.process.send_signal(sig)

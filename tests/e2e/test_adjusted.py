@@ -104,7 +104,7 @@ def what_a_limit_lets_through_stands_for_what_asked():
 
 
 def late_spans_carry_their_trace_s_decision():
-    first, second = ids(2, 2)
+    first, second, third = ids(2, 3)
 
     def of(span_id):
         return [attributes(s) for _, _, s in sink.spans() if otlp.first(s, 2) == span_id]
@@ -121,16 +121,29 @@ def late_spans_carry_their_trace_s_decision():
         wait_for(lambda: of(b"late0002"), "a late span under the new config")
         for span_id, policy in [(b"12345678", "errors"), (b"late0001", "errors"), (b"late0002", "errors"), (b"22345678", "other")]:
             assert of(span_id) == [{"tailrace.policy": policy, "tailrace.adjusted_count": 1}], (span_id, of(span_id))
-        # Off again: what comes now leaves as it came.
+        # As thresholds: not those of a draw that nobody else knows.
+        d.tailctl("config", "apply", d.write_config(policies=ERRORS + TRACESTATE))
+        d.in_force()
+        send(d, [otlp.span(first, b"late0003")])
+        # Off again: what begins now leaves as it came.
         d.tailctl("config", "apply", d.write_config(policies=ERRORS))
-        wait_for(lambda: all(s["value"] == 3 for s in d.tailctl("stats")["stats"] if s["name"] == "tailrace_config_epoch"), "it")
-        late = otlp.span(first, b"late0003", attributes=[("k", "v")])
-        send(d, [late])
-        wait_for(lambda: of(b"late0003"), "a late span while it is off")
-        assert late in [s for _, _, s in sink.spans()]
+        d.in_force()
+        bare = otlp.span(third, b"32345678", error=True)
+        send(d, [otlp.span(first, b"late0004"), bare])
+        d.settle()
+        wait_for(lambda: of(b"late0003") and of(b"late0004") and of(b"32345678"), "late spans of it, and a new one")
+        for span_id in (b"late0003", b"late0004"):
+            assert of(span_id) == [{"tailrace.policy": "errors", "tailrace.adjusted_count": 1}], (span_id, of(span_id))
+        assert bare in [s for _, _, s in sink.spans()]
+        # On: what was decided without it stays without it.
+        d.tailctl("config", "apply", d.write_config(policies=ERRORS + ATTRIBUTE))
+        d.in_force()
+        send(d, [otlp.span(third, b"late0005")])
+        wait_for(lambda: of(b"late0005"), "a late span of a trace that had none")
+        assert of(b"late0005") == [{}], of(b"late0005")
         d.settle()
         why = d.tailctl("traces", "why", first.hex())  # its config is gone
-        assert why["policy"] == "errors" and why["probability"] == 1 and why["late_spans"] == 3, why
+        assert why["policy"] == "errors" and why["probability"] == 1 and why["late_spans"] == 4, why
 
 
 def thresholds_are_written_and_honoured():

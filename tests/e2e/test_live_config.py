@@ -10,15 +10,6 @@ NONE = "\n    - {name: none, type: string_attribute, string_attribute: {key: nob
 ALL = "\n    - {name: all, type: always_sample}"
 
 
-def in_force(d):
-    """Wait until traces begin under the newest config: every lcore walks under it and has taken the others' marks."""
-    epoch = d.tailctl("status")["config"]["epoch"]
-    wait_for(lambda: all(s["value"] == epoch for s in d.tailctl("stats")["stats"] if s["name"] == "tailrace_config_epoch"),
-             "every lcore to walk under it")
-    d.audit()  # each ends a turn, in which the mark went out,
-    d.audit()  # and one more, which began with what was in the rings
-
-
 def a_new_policy_applies_to_traces_that_begin_after_it():
     with Sink() as sink, Daemon(policies=NONE, wait="1s", rules="[]", lcores=2,
                                 backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
@@ -27,13 +18,13 @@ def a_new_policy_applies_to_traces_that_begin_after_it():
         diff = d.tailctl("config", "diff", d.write_config(policies=ALL))
         assert "tail_sampling.policies" in str(diff), diff
         d.tailctl("config", "apply", d.config)
-        in_force(d)
+        d.in_force()
         second = tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 2000, "--seed", 2)
         audit = d.settle()
         assert audit["kept_spans"] == second["spans_acknowledged"], audit
         assert sum(audit["dropped_spans"].values()) == first["spans_acknowledged"]
         d.tailctl("config", "undo")
-        in_force(d)
+        d.in_force()
         third = tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 1000, "--seed", 3)
         audit = d.settle()
         assert sum(audit["dropped_spans"].values()) == first["spans_acknowledged"] + third["spans_acknowledged"]
