@@ -46,10 +46,10 @@
 //   received = kept + dropped + evicted + held, after every call.
 //   An id is held or remembered as a verdict or neither, never both.
 //   A decision happens only in poll and settle; receive only takes, and emits late spans.
-//   At most one trace is being emitted, and nothing is decided or acknowledged meanwhile: so all emits that
-//   an acknowledgement covers are in the ring ahead of it. Late spans are emitted when they are taken, hence
-//   before any TAIL behind them is seen. A node is live while its generation is its entry's; an entry is
-//   given back with its generation counted up.
+//   An acknowledgement to a holder waits until no trace that is being emitted has a span of that holder left
+//   below it: so all emits that it covers are in the ring ahead of it. Late spans are emitted when they are
+//   taken, hence before any TAIL behind them is seen. A node is live while its generation is its entry's; an
+//   entry that goes into emission for more than a call, or is given back, has its generation counted up.
 //
 // Limits. Entries, references, chunks of nodes and verdicts are counted at creation. When entries, references
 // or chunks run low, poll decides the oldest traces early, down to decision_wait_min; when they have run out,
@@ -321,7 +321,7 @@ void tr_owner_recount(const struct tr_owner *owner, uint64_t *spans, uint64_t *t
         const struct tr_entry *entry = tr_table_entry(&owner->table, number);
         uint64_t refs = 0;
 
-        if (!entry->spans || number == owner->emission.entry || entry->flags & TR_ENTRY_DROPPED)
+        if (!entry->spans || entry->on == TR_ENTRY_ON_EMIT || entry->flags & TR_ENTRY_DROPPED)
             continue;
         for (struct tr_ref_cursor at = tr_table_refs_begin(entry); refs < entry->spans; refs++) {
             const struct tr_block *block = tr_table_block(&owner->table, at.block);

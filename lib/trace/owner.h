@@ -149,7 +149,7 @@ struct tr_owner_options {
       "Spans walked under an older config than their trace began under. Always 0.")                          \
     X(shape_cut, COUNTER, "shape_spans_cut_total", "",                                                       \
       "Spans beyond shape_spans_max of their trace, which policies on its shape did not look at.")           \
-    X(output_full, COUNTER, "owner_output_full_total", "", "Turns that ended at a full class 2 ring.")
+    X(output_full, COUNTER, "owner_output_full_total", "", "Times that a class 2 ring was found full.")
 TR_COUNTERS_DECLARE(owner, TR_OWNER_COUNTERS)
 
 struct tr_owner;

@@ -181,7 +181,7 @@ static bool may_reopen(const struct tr_owner *owner, const struct tr_owner_turn 
 }
 
 void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
-                       enum tr_when when, const struct tr_owner_turn *turn)
+                       enum tr_when when, struct tr_owner_turn *turn)
 {
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
     struct tr_chance chance = {0};
@@ -219,11 +219,7 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
         tr_owner_end(owner, number);
         return;
     }
-    for (uint32_t i = 0; i < TR_MIN(entry->spans / TR_BLOCK_REFS + 1, (uint32_t)TR_ENTRY_BLOCKS); i++)
-        __builtin_prefetch(tr_table_block(&owner->table, entry->blocks[i]));
-    owner->emission = (struct tr_emission){
-        .entry = number, .at = tr_table_refs_begin(entry), .left = entry->spans, .policy = policy, .chance = chance};
-    tr_gauge(&owner->counters.emits_waiting, entry->spans);
+    tr_owner_emit_begin(owner, number, policy, &chance, turn);
 }
 
 // An entry comes up for its decision cold, and so do the lines of both indices that its end touches. Its own
@@ -373,19 +369,17 @@ uint32_t tr_owner_poll(struct tr_owner *owner, uint64_t now, uint64_t wall_ns, u
     struct tr_owner_turn turn = {.now = now, .wall_ns = wall_ns, .left = budget};
 
     owner->hurries = false;
+    if (tr_unlikely(owner->emitting))
+        tr_owner_emit_poll(owner, &turn, budget - budget / 2);
     while (turn.left) {
         enum tr_when reason;
-        uint32_t number;
+        uint32_t number = tr_owner_emit_room(owner) ? due_next(owner, &reason, &turn) : 0;
 
-        if (owner->emission.entry) {
-            tr_owner_emit(owner, &turn);
-            if (owner->emission.entry)
-                break;
-            continue;
-        }
-        number = due_next(owner, &reason, &turn);
-        if (!number)
+        if (!number) {
+            if (tr_owner_emit_poll(owner, &turn, turn.left))
+                continue;
             break;
+        }
         if (tr_unlikely(tr_table_entry(&owner->table, number)->flags & TR_ENTRY_DROPPED))
             tr_owner_again(owner, number, &turn);
         else
@@ -432,7 +426,7 @@ bool tr_owner_hurries(const struct tr_owner *owner)
 
 bool tr_owner_busy(const struct tr_owner *owner)
 {
-    return owner->emission.entry || owner->asking || owner->again.first || owner->certain.first;
+    return owner->emitting || owner->asking || owner->again.first || owner->certain.first;
 }
 
 uint64_t tr_owner_deadline(const struct tr_owner *owner)
@@ -440,7 +434,7 @@ uint64_t tr_owner_deadline(const struct tr_owner *owner)
     uint32_t oldest = tr_owner_oldest(owner);
     uint64_t deadline = TR_NEVER, due_ns;
 
-    if (owner->emission.entry || owner->large.first || owner->certain.first || owner->again.first || owner->settle_left ||
+    if (owner->emitting || owner->large.first || owner->certain.first || owner->again.first || owner->settle_left ||
         (owner->draining && oldest))
         return 0;
     if (owner->asking)

@@ -45,9 +45,10 @@ struct tr_origin {
     struct tr_tail_request urgent; // below this, whatever the age
 };
 
-// A kept trace on its way out: which reference is next.
+// A kept trace on its way out: which reference is next (owner_emit.c).
+#define TR_EMISSIONS_MAX 16
 struct tr_emission {
-    uint32_t entry; // 0: none
+    uint32_t entry;
     struct tr_ref_cursor at;
     uint32_t left; // spans
     uint16_t policy;
@@ -61,7 +62,9 @@ struct tr_owner {
     struct tr_shapes shapes; // of the trace that is being decided
     struct tr_decider decider;
     struct tr_owner_output output;
-    struct tr_emission emission;
+    struct tr_emission emissions[TR_EMISSIONS_MAX]; // in progress, the first `emitting` of them
+    uint32_t emitting;
+    uint32_t emission_turn; // whose turn it is, modulo
 
     struct tr_wait waits[TR_WAITS_MAX];
     uint32_t wait; // that new traces begin under
@@ -146,7 +149,7 @@ uint32_t tr_owner_rooted_front(const struct tr_owner *owner, uint64_t *due_ns);
 
 // Write the verdict down, count it, and give the trace up but for what its emission needs.
 void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
-                       enum tr_when when, const struct tr_owner_turn *turn);
+                       enum tr_when when, struct tr_owner_turn *turn);
 void tr_owner_end(struct tr_owner *owner, uint32_t number);
 
 // It is not held any more, nor being emitted, under its epoch.
@@ -183,8 +186,25 @@ struct tr_owner_before {
 void tr_owner_certain_look(struct tr_owner *owner, uint32_t number, const struct tr_owner_before *before,
                            const struct tr_summary *summary);
 
-// Send emits of the current emission until it is over, a ring is full or the budget is spent.
-void tr_owner_emit(struct tr_owner *owner, struct tr_owner_turn *turn);
+// --- owner_emit.c
+
+static inline bool tr_owner_emit_room(const struct tr_owner *owner)
+{
+    return owner->emitting < TR_EMISSIONS_MAX;
+}
+
+// A trace is kept, and found no more: emit its references, the first of them at once, a large one's rest in its turns. There
+// must be room. `chance` with TR_MARK_REOPENED: they were counted as dropped.
+void tr_owner_emit_begin(struct tr_owner *owner, uint32_t number, uint16_t policy, const struct tr_chance *chance,
+                         struct tr_owner_turn *turn);
+
+// Go on with the emissions in progress, each its part of `share` spans. Returns how many spans were sent.
+uint32_t tr_owner_emit_poll(struct tr_owner *owner, struct tr_owner_turn *turn, uint32_t share);
+
+// Has one of them a span of that holder still to emit that lies below the position? True as well when it is not near
+// enough to be found by a short look.
+bool tr_owner_emit_wants(const struct tr_owner *owner, uint32_t holder, uint64_t position);
+
 
 // Go on with TAIL requests: pop what is stale, acknowledge what is done.
 //

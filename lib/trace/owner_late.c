@@ -339,11 +339,7 @@ void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_tur
     tr_table_forget(&owner->table, number);
     entry->flags = 0;
     mindful_gauge(owner);
-    owner->emission = (struct tr_emission){.entry = number,
-                                           .at = tr_table_refs_begin(entry),
-                                           .left = entry->spans,
-                                           .policy = policy,
-                                           .chance = chance};
+    tr_owner_emit_begin(owner, number, policy, &chance, turn);
 }
 
 // --- certain before its time

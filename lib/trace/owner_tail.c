@@ -122,7 +122,7 @@ uint32_t tr_owner_tail_poll(struct tr_owner *owner, struct tr_owner_turn *turn)
                 owner->hurries |= tr_table_entry(&owner->table, node->entry)->on == TR_ENTRY_ON_PARKED;
                 break;
             }
-            if (!acknowledge(owner, origin))
+            if (tr_owner_emit_wants(owner, origin, from->now.position) || !acknowledge(owner, origin))
                 break;
         }
     }

@@ -102,10 +102,27 @@ static uint64_t wait_min_of(const struct model *m, const struct model_trace *tra
     return TR_MIN(m->options.wait_min_ns, trace->wait_ns);
 }
 
+// Rooms that traces take whose emission is not over: all of their spans'.
+static void emitting(const struct model *m, uint32_t *traces, uint32_t *spans)
+{
+    bool is[NAMES] = {false};
+
+    *traces = *spans = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (m->spans[i].fate == TO_EMIT && !is[m->spans[i].name]) {
+            is[m->spans[i].name] = true;
+            ++*traces;
+        }
+    }
+    for (uint32_t i = 0; i < m->count; i++)
+        *spans += is[m->spans[i].name] && (m->spans[i].fate == TO_EMIT || m->spans[i].fate == EMITTED);
+}
+
 // Was there a reason to decide now?
 static bool justified(const struct model *m, const struct model_trace *trace)
 {
     uint64_t age = m->b->now - trace->first_ns;
+    uint32_t traces, spans;
     bool asked = false;
 
     if (age >= trace->wait_ns || trace->parked || m->draining)
@@ -118,8 +135,11 @@ static bool justified(const struct model *m, const struct model_trace *trace)
             return true;
     }
     // Early for the journal, or for want of room: never below the least wait.
-    return age >= wait_min_of(m, trace) && (asked || m->held_traces + 1 >= m->options.traces_max * 15 / 16 ||
-                                            m->held_spans + 16 >= m->options.refs_max * 15 / 16);
+    if (age < wait_min_of(m, trace))
+        return false;
+    emitting(m, &traces, &spans);
+    return asked || m->held_traces + traces + 1 >= m->options.traces_max * 15 / 16 ||
+           m->held_spans + spans + 16 >= m->options.refs_max * 15 / 16;
 }
 
 static void settle_spans(struct model *m, uint16_t name, enum fate fate)
