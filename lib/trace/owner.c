@@ -48,8 +48,8 @@
 //   A decision happens only in poll and settle; receive only takes, and emits late spans.
 //   An acknowledgement to a holder waits until no trace that is being emitted has a span of that holder left
 //   below it: so all emits that it covers are in the ring ahead of it. Late spans are emitted when they are
-//   taken, hence before any TAIL behind them is seen. A node is live while its generation is its entry's; an
-//   entry that goes into emission for more than a call, or is given back, has its generation counted up.
+//   taken, hence before any TAIL behind them is seen. A node is live while its entry's trace is not younger than
+//   it; an entry that goes into emission for more than a call, or is given back, is younger than all nodes there are.
 //
 // Limits. Entries, references, chunks of nodes and verdicts are counted at creation. When entries, references
 // or chunks run low, poll decides the oldest traces early, down to decision_wait_min; when they have run out,
@@ -74,13 +74,15 @@ static void table_options_of(const struct tr_owner_options *options, struct tr_t
     };
 }
 
-// A node for each trace in each origin, twice for the stale ones among them; and for each origin a first and
-// a last chunk that are not full, a last one to begin, and one to spare.
+// A node for each trace in each origin, and half as many as traces for the stale ones among them: with equal waits a
+// FIFO reaches back one wait, as the table does. For each origin a first and a last chunk that are not full, a last one
+// to begin, one to spare, and those begun for age.
 static uint32_t chunks_for(const struct tr_owner_options *options)
 {
     uint64_t nodes = TR_MIN((uint64_t)options->refs_max, (uint64_t)options->traces_max * options->lcores);
 
-    return (uint32_t)(2 * nodes / TR_FIFO_CHUNK_NODES) + 4 * options->lcores;
+    return (uint32_t)((nodes + options->traces_max / 2) / TR_FIFO_CHUNK_NODES) +
+           (4 + (options->traces_max >> 16)) * options->lcores;
 }
 
 static uint64_t asked_bytes(uint32_t traces_max)

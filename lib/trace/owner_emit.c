@@ -14,8 +14,8 @@
 //     anything below a position is. It is looked for LOOK references far: behind that the answer is "yes, wait", which
 //     is safe, and the cursor comes nearer. Without this a giant would hold up the tail of every holder that has spans
 //     of it until its last span is out, which is a whole journal's time when it is as large as one allows.
-//   - The FIFOs: a trace in emission is decided, so its nodes must not stand in the way of those behind them: its
-//     generation is counted up when its emission takes a place. (In the call that decides, nobody looks.)
+//   - The FIFOs: a trace in emission is decided, so its nodes must not stand in the way of those behind them: they
+//     are made stale when its emission takes a place. (In the call that decides, nobody looks.)
 //   - Twice? It has left the index, and its cursor moves with each message that was taken, so each reference goes once;
 //     late spans go by the verdict, perhaps ahead of the rest.
 //   - Deadlock? An emission needs room in class 2 only, which its holder makes whatever else stands still. One whose
@@ -120,7 +120,7 @@ void tr_owner_emit_begin(struct tr_owner *owner, uint32_t number, uint16_t polic
         return;
     }
     entry->on = TR_ENTRY_ON_EMIT;
-    owner->table.generations[number]++; // it is decided: the FIFOs' fronts are those behind it
+    tr_table_age(&owner->table, number); // it is decided: the FIFOs' fronts are those behind it
     owner->emissions[owner->emitting++] = emission;
 }
 

@@ -95,7 +95,7 @@ void tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number)
 
     entry->flags |= TR_ENTRY_DROPPED;
     entry->gone = 0;
-    owner->table.generations[number]++; // its nodes are stale
+    tr_table_age(&owner->table, number); // its nodes are stale
     tr_owner_epoch_leave(owner, entry);
     dropped_append(owner, number);
     mindful_gauge(owner);

@@ -92,7 +92,7 @@ static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct t
         return tr_owner_late_take(owner, origin, summary, hash, number, &past, now, wall_ns);
     }
     if (tr_unlikely((table->refs == table->refs_max && !tr_owner_dropped_strip(owner)) ||
-                    !tr_fifo_room(&from->fifo, &owner->chunks))) {
+                    !tr_fifo_room(&from->fifo, &owner->chunks, summary->position, table->age + 1))) {
         tr_count(&owner->counters.refs_full, 1);
         return false;
     }
@@ -106,7 +106,8 @@ static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct t
     tr_table_add(table, number, summary, origin);
     if (!(entry->origins & 1ull << origin)) {
         entry->origins |= 1ull << origin;
-        tr_fifo_push(&from->fifo, &owner->chunks, summary->position, number, table->generations[number]);
+        tr_fifo_push(&from->fifo, &owner->chunks,
+                     &(struct tr_fifo_node){.position = summary->position, .entry = number, .age = table->age});
     }
     if (tr_unlikely(entry->spans >= owner->trace_spans_max || entry->bytes >= owner->trace_bytes_max) &&
         (entry->on == TR_ENTRY_ON_WAIT || entry->on == TR_ENTRY_ON_ROOTED))

@@ -4,7 +4,7 @@
 
 static bool node_stale(const struct tr_owner *owner, const struct tr_fifo_node *node)
 {
-    return owner->table.generations[node->entry] != node->generation;
+    return tr_table_older(&owner->table, node->entry, node->age);
 }
 
 // Nodes of one chunk lie in a row; what they refer to does not.
@@ -13,17 +13,17 @@ static void node_prefetch(const struct tr_owner *owner, const struct tr_fifo *fi
     const struct tr_fifo_chunk *chunk = tr_fifo_chunk_at(&owner->chunks, fifo->first);
     uint32_t ahead = fifo->first_node + 8;
 
-    if (ahead < TR_FIFO_CHUNK_NODES)
-        __builtin_prefetch(&owner->table.generations[chunk->node[ahead].entry]);
+    if (ahead < chunk->nodes)
+        __builtin_prefetch(&owner->table.ages[chunk->entry[ahead]]);
 }
 
 // Pop stale nodes off the front, at most `most`. Returns how many.
 static uint32_t stale_pop(struct tr_owner *owner, struct tr_fifo *fifo, uint32_t most)
 {
-    const struct tr_fifo_node *node;
+    struct tr_fifo_node node;
     uint32_t popped = 0;
 
-    while (popped < most && (node = tr_fifo_front(fifo, &owner->chunks)) != NULL && node_stale(owner, node)) {
+    while (popped < most && tr_fifo_front(fifo, &owner->chunks, &node) && node_stale(owner, &node)) {
         node_prefetch(owner, fifo);
         tr_fifo_pop(fifo, &owner->chunks);
         popped++;
@@ -83,11 +83,10 @@ static bool acknowledge(struct tr_owner *owner, uint32_t origin)
 }
 
 // The node at the front of an origin's FIFO, if its request asks for it; live once the stale are popped.
-static const struct tr_fifo_node *asked_front(const struct tr_owner *owner, const struct tr_origin *from)
+static bool asked_front(const struct tr_owner *owner, const struct tr_origin *from, struct tr_fifo_node *node)
 {
-    const struct tr_fifo_node *node = tr_fifo_front(&from->fifo, &owner->chunks);
-
-    return node && tr_position_below(node->position, from->now.position) ? node : NULL;
+    return tr_fifo_front(&from->fifo, &owner->chunks, node) &&
+           tr_position_below(node->position, from->now.position);
 }
 
 // When may its trace be decided for the request?
@@ -110,16 +109,15 @@ uint32_t tr_owner_tail_poll(struct tr_owner *owner, struct tr_owner_turn *turn)
         struct tr_origin *from = &owner->origins[origin];
 
         while (from->now.wanted) {
-            const struct tr_fifo_node *node;
+            struct tr_fifo_node node;
 
             tr_owner_spend(turn, stale_pop(owner, &from->fifo, turn->left));
             if (!turn->left)
                 return 0;
-            node = asked_front(owner, from);
-            if (node && asked_due(owner, from, node) <= turn->now)
-                return node->entry;
-            if (node) {
-                owner->hurries |= tr_table_entry(&owner->table, node->entry)->on == TR_ENTRY_ON_PARKED;
+            if (asked_front(owner, from, &node)) {
+                if (asked_due(owner, from, &node) <= turn->now)
+                    return node.entry;
+                owner->hurries |= tr_table_entry(&owner->table, node.entry)->on == TR_ENTRY_ON_PARKED;
                 break;
             }
             if (tr_owner_emit_wants(owner, origin, from->now.position) || !acknowledge(owner, origin))
@@ -135,11 +133,11 @@ uint64_t tr_owner_tail_deadline(const struct tr_owner *owner)
 
     for (uint64_t left = owner->asking; left; left &= left - 1) {
         const struct tr_origin *from = &owner->origins[__builtin_ctzll(left)];
-        const struct tr_fifo_node *node = asked_front(owner, from);
+        struct tr_fifo_node node;
 
-        if (!node || node_stale(owner, node))
+        if (!asked_front(owner, from, &node) || node_stale(owner, &node))
             return 0;
-        deadline = TR_MIN(deadline, asked_due(owner, from, node));
+        deadline = TR_MIN(deadline, asked_due(owner, from, &node));
     }
     return deadline;
 }

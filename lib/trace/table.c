@@ -53,7 +53,7 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
                         node, options->prefault);
     lines = tr_pages_map(tr_index_bytes(traces), node, options->prefault);
     tr_index_init(&table->index, lines, traces);
-    table->generations = tr_pages_map(numbers_bytes(traces), node, options->prefault);
+    table->ages = tr_pages_map(numbers_bytes(traces), node, options->prefault);
     table->blocks.items =
         tr_pages_map(tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)), node, options->prefault);
     table->blocks.stack = tr_pages_map(numbers_bytes(table->blocks.max), node, options->prefault);
@@ -67,7 +67,7 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
         if (!table->shapes)
             rc = -ENOMEM;
     }
-    if (rc == 0 && lines && table->generations && table->blocks.items && table->blocks.stack &&
+    if (rc == 0 && lines && table->ages && table->blocks.items && table->blocks.stack &&
         table->ots && (table->wide || !table->wide_words))
         return 0;
     tr_table_destroy(table);
@@ -83,7 +83,7 @@ void tr_table_destroy(struct tr_table *table)
     tr_pages_unmap(table->wide, wide_bytes(traces, table->wide_words));
     tr_pages_unmap(table->blocks.stack, numbers_bytes(table->blocks.max));
     tr_pages_unmap(table->blocks.items, tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)));
-    tr_pages_unmap(table->generations, numbers_bytes(traces));
+    tr_pages_unmap(table->ages, numbers_bytes(traces));
     tr_pages_unmap(table->index.lines, tr_index_bytes(traces));
     tr_pool_destroy(&table->entries);
     memset(table, 0, sizeof(*table));
@@ -137,6 +137,7 @@ uint32_t tr_table_begin(struct tr_table *table, uint64_t hash, const uint8_t id[
         tr_pool_give(&table->entries, number, number, 1);
         return 0;
     }
+    table->ages[number] = ++table->age;
     entry = tr_table_entry(table, number);
     memcpy(entry->trace_id, id, 16);
     entry->start_ns = 0;
@@ -161,7 +162,7 @@ void tr_table_end(struct tr_table *table, uint32_t number)
 
     blocks_give(&table->blocks, entry);
     table->refs -= entry->spans;
-    table->generations[number]++;
+    tr_table_age(table, number);
     entry->spans = 0;
     tr_pool_give(&table->entries, number, number, 1);
 }

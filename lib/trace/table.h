@@ -100,7 +100,8 @@ struct tr_table {
     struct tr_index index;
     struct tr_pool entries;
     struct tr_blocks blocks;
-    uint32_t *generations; // of each entry: how often it was given back
+    uint32_t age;             // counts traces that begin, modulo 2^32
+    uint32_t *ages;           // of each entry: when its trace began, or was given up
     struct tr_shape *shapes;  // of each reference, by block and slot; NULL: not reserved
     struct tr_trace_ot *ots;  // of each entry
     struct tr_zones zones;
@@ -139,6 +140,18 @@ static inline struct tr_block *tr_table_block(const struct tr_table *table, uint
 static inline struct tr_shape *tr_table_shape(const struct tr_table *table, const struct tr_ref_cursor *at)
 {
     return table->shapes + (size_t)at->block * TR_BLOCK_REFS + at->ref % TR_BLOCK_REFS;
+}
+
+// The trace of this entry is given up: what refers to it by the age of then is stale.
+static inline void tr_table_age(struct tr_table *table, uint32_t entry)
+{
+    table->ages[entry] = table->age + 1;
+}
+
+// Was `age` before the trace began that the entry holds now, if it holds one?
+static inline bool tr_table_older(const struct tr_table *table, uint32_t entry, uint32_t age)
+{
+    return (int32_t)(table->ages[entry] - age) > 0;
 }
 
 static inline uint64_t *tr_table_wide(const struct tr_table *table, uint32_t entry)
