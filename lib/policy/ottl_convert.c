@@ -3,76 +3,8 @@
 #include <math.h>
 
 #include "otlp/json_number.h"
+#include "policy/go_number.h"
 #include "policy/ottl_program.h"
-
-// A copy with a NUL behind, of what may be a number. Returns false: it is too long for one.
-static bool number_copy(const struct tr_ottl_value *value, char *copy, size_t room)
-{
-    if (value->length == 0 || value->length >= room || memchr(value->bytes, 0, value->length))
-        return false;
-    memcpy(copy, value->bytes, value->length);
-    copy[value->length] = 0;
-    return true;
-}
-
-static bool int_read(const struct tr_ottl_value *value, int64_t *out)
-{
-    char copy[64], *rest;
-
-    // Go takes a sign and digits, and nothing around them.
-    if (!number_copy(value, copy, sizeof(copy)) || strspn(copy, "+-0123456789") != value->length)
-        return false;
-    errno = 0;
-    *out = strtoll(copy, &rest, 10);
-    return !errno && !*rest && rest != copy;
-}
-
-static bool special(const char *text)
-{
-    if (strcasecmp(text, "nan") == 0)
-        return true;
-    text += *text == '+' || *text == '-';
-    return strcasecmp(text, "inf") == 0 || strcasecmp(text, "infinity") == 0;
-}
-
-// Take the underscores out that may stand between digits, as in Go's own numbers. Returns false: one stands elsewhere.
-static bool underscores_drop(char *text)
-{
-    const char *p = text + (*text == '+' || *text == '-');
-    bool hex = p[0] == '0' && (p[1] | 0x20) == 'x', digit = false;
-    char *to = text, last = 0;
-
-    for (const char *from = text; *from; from++) {
-        bool is = (*from >= '0' && *from <= '9') || (hex && strchr("abcdefABCDEFxX", *from));
-
-        if ((*from == '_' && !digit) || (last == '_' && !is))
-            return false;
-        if (*from != '_')
-            *to++ = *from;
-        digit = is;
-        last = *from;
-    }
-    *to = 0;
-    return last != '_';
-}
-
-static bool double_read(const struct tr_ottl_value *value, double *out)
-{
-    char copy[400], *rest;
-
-    if (!number_copy(value, copy, sizeof(copy)) || (strchr(copy, '_') && !underscores_drop(copy)))
-        return false;
-    // strtod() takes more than Go: blanks in front, NAN(...), and hexadecimal without an exponent.
-    if (strpbrk(copy, "xX")) {
-        if (strspn(copy, "+-0123456789abcdefABCDEFxXpP.") != strlen(copy) || !strpbrk(copy, "pP"))
-            return false;
-    } else if (strspn(copy, "+-0123456789.eE") != strlen(copy) && !special(copy)) {
-        return false;
-    }
-    errno = 0;
-    *out = strtod(copy, &rest);
-    return !*rest && rest != copy && !(errno == ERANGE && isinf(*out));
-}
 
 bool tr_ottl_to_int(const struct tr_ottl_value *value, struct tr_ottl_value *out)
 {
@@ -85,13 +17,10 @@ bool tr_ottl_to_int(const struct tr_ottl_value *value, struct tr_ottl_value *out
     case TR_OTTL_BOOL:
         return true;
     case TR_OTTL_DOUBLE:
-        // What does not fit is the smallest number on the processors that Go and we run on.
-        out->integer = value->number >= -9223372036854775808.0 && value->number < 9223372036854775808.0
-                           ? (int64_t)value->number
-                           : INT64_MIN;
+        out->integer = tr_go_double_truncate(value->number);
         return true;
     case TR_OTTL_STRING:
-        return int_read(value, &out->integer);
+        return tr_go_int_read(value->bytes, value->length, &out->integer);
     default:
         return false;
     }
@@ -111,7 +40,7 @@ bool tr_ottl_to_double(const struct tr_ottl_value *value, struct tr_ottl_value *
         out->number = (double)value->integer;
         return true;
     case TR_OTTL_STRING:
-        return double_read(value, &out->number);
+        return tr_go_double_read(value->bytes, value->length, &out->number);
     default:
         return false;
     }

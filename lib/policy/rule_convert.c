@@ -1,66 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One value as another type, as Go's strconv and fmt make it: spans say 200, "200" and 200.0 for the same thing.
-#include <ctype.h>
 #include <float.h>
 #include <math.h>
 
+#include "policy/go_number.h"
 #include "policy/rule_value.h"
-
-#define NUMBER_BYTES_MAX 400 // a double's digits, written out, are fewer
-
-// A decimal integer with a sign perhaps, and nothing else. Source: strconv.Atoi.
-static bool int_read(const uint8_t *p, uint32_t bytes, int64_t *integer)
-{
-    const uint8_t *end = p + bytes;
-    bool minus = bytes && *p == '-';
-    uint64_t number = 0, bound = minus ? 1ull << 63 : INT64_MAX;
-
-    if (bytes && (*p == '-' || *p == '+'))
-        p++;
-    if (p == end)
-        return false;
-    for (; p < end; p++) {
-        unsigned digit = (unsigned)*p - '0';
-
-        if (digit > 9 || number > (bound - digit) / 10)
-            return false;
-        number = number * 10 + digit;
-    }
-    *integer = minus ? (int64_t)(0 - number) : (int64_t)number;
-    return true;
-}
-
-// Does C read it as Go does? Not what begins with a space, ends in anything, or is hexadecimal without an exponent.
-static bool float_text(const char *text)
-{
-    const char *p = text + (*text == '-' || *text == '+');
-
-    if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
-        return strpbrk(p, "pP") != NULL;
-    return isdigit((unsigned char)*p) || *p == '.' || strcasecmp(p, "inf") == 0 || strcasecmp(p, "infinity") == 0 ||
-           strcasecmp(text, "nan") == 0;
-}
-
-static bool float_read(const uint8_t *p, uint32_t bytes, double *number)
-{
-    char text[NUMBER_BYTES_MAX + 1], *end;
-
-    if (!bytes || bytes > NUMBER_BYTES_MAX || memchr(p, 0, bytes))
-        return false;
-    memcpy(text, p, bytes);
-    text[bytes] = '\0';
-    if (!float_text(text))
-        return false;
-    errno = 0;
-    *number = strtod(text, &end);
-    return *end == '\0' && end > text && !(errno == ERANGE && isinf(*number));
-}
-
-// As Go does on amd64: what does not fit becomes the least integer.
-static int64_t truncated(double number)
-{
-    return number >= -0x1p63 && number < 0x1p63 ? (int64_t)number : INT64_MIN;
-}
 
 bool tr_rule_to_int(const struct tr_value *value, int64_t *integer)
 {
@@ -69,10 +13,10 @@ bool tr_rule_to_int(const struct tr_value *value, int64_t *integer)
         *integer = value->integer;
         return true;
     case TR_VALUE_DOUBLE:
-        *integer = truncated(value->number);
+        *integer = tr_go_double_truncate(value->number);
         return true;
     case TR_VALUE_STRING:
-        return int_read(value->bytes, value->length, integer);
+        return tr_go_int_read(value->bytes, value->length, integer);
     default:
         return false;
     }
@@ -88,7 +32,7 @@ bool tr_rule_to_float(const struct tr_value *value, double *number)
         *number = value->number;
         return true;
     case TR_VALUE_STRING:
-        return float_read(value->bytes, value->length, number);
+        return tr_go_double_read(value->bytes, value->length, number);
     default:
         return false;
     }
