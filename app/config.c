@@ -56,10 +56,12 @@ static int kernel_port_check(const struct tr_port_options *port, const char *pat
         return tr_error_set(error, EINVAL, "%s.%s: only a port of kind dpdk has one", path, given);
     if (!port->listen.count)
         return tr_error_set(error, EINVAL, "%s.listen: at least one address", path);
-    for (size_t i = 0; i < port->listen.count; i++)
-        if (!strchr(port->listen.items[i], ':'))
-            return tr_error_set(error, EINVAL, "%s.listen[%zu]: %s is not ADDRESS:PORT, as \":4317\"", path, i,
-                                port->listen.items[i]);
+    for (size_t i = 0; i < port->listen.count; i++) {
+        if (tr_kernel_listen_check(port->listen.items[i], error) < 0) {
+            tr_error_prefix(error, "%s.listen[%zu]", path, i);
+            return -EINVAL;
+        }
+    }
     return 0;
 }
 
@@ -151,6 +153,33 @@ static int backend_is_us(const struct tr_config *config, const struct tr_backend
     return 0;
 }
 
+// An address of a kernel port that stands before ports[p].listen[i] already; port 0 is another each time.
+static bool listen_before(const struct tr_port_options *ports, size_t p, size_t i, size_t *q, size_t *k)
+{
+    const char *text = ports[p].listen.items[i];
+
+    if (ports[p].kind != TR_PORT_KERNEL || strcmp(strrchr(text, ':'), ":0") == 0)
+        return false;
+    for (*q = 0; *q <= p; ++*q)
+        for (*k = 0; *k < (*q == p ? i : ports[*q].listen.count); ++*k)
+            if (ports[*q].kind == TR_PORT_KERNEL && strcmp(ports[*q].listen.items[*k], text) == 0)
+                return true;
+    return false;
+}
+
+static int listen_check(const struct tr_config *config, struct tr_error *error)
+{
+    const struct tr_port_options *ports = config->ports.items;
+    size_t q, k;
+
+    for (size_t p = 0; p < config->ports.count; p++)
+        for (size_t i = 0; i < ports[p].listen.count; i++)
+            if (listen_before(ports, p, i, &q, &k))
+                return tr_error_set(error, EINVAL, "ports[%zu].listen[%zu]: %s is ports[%zu].listen[%zu] too", p, i,
+                                    ports[p].listen.items[i], q, k);
+    return 0;
+}
+
 // Two ports on one device.
 static int devices_check(const struct tr_config *config, struct tr_error *error)
 {
@@ -187,7 +216,7 @@ static int config_check(void *options, const char *path, struct tr_error *error)
         if (rc < 0)
             return rc;
     }
-    return devices_check(config, error);
+    return listen_check(config, error) < 0 ? -EINVAL : devices_check(config, error);
 }
 
 const struct tr_option_table tr_config_table = {.title = "tailrace",

@@ -10,6 +10,8 @@
 //   refs      one for each 256 bytes of journal: no span that makes sense is smaller
 #include "config.h"
 
+#include <unistd.h>
+
 #include "config/cpus.h"
 #include "config/memory.h"
 #include "config/units.h"
@@ -73,6 +75,16 @@ int tr_sizes_red_check(const struct tr_config *config, uint32_t lcores, struct t
     return 0;
 }
 
+// The last directory of the path is made at the start, those above it are not.
+static bool parent_is_missing(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char parent[PATH_MAX];
+
+    snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 0, path);
+    return access(path, F_OK) != 0 && slash && slash != path && access(parent, F_OK) != 0;
+}
+
 static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes, struct tr_error *error)
 {
     uint64_t journal = config->journal.bytes, outbox = config->journal.outbox_bytes, memory, room, most, leftovers;
@@ -84,6 +96,8 @@ static int journal_derive(const struct tr_config *config, struct tr_sizes *sizes
         tr_error_prefix(error, "journal.size");
         return -EINVAL;
     }
+    if (parent_is_missing(config->journal.path))
+        return tr_error_set(error, ENOENT, "journal.path: %s: No such file or directory", config->journal.path);
     // Rings of a process that was killed give their memory back when ours are made.
     leftovers = tr_ringfile_leftovers(config->journal.path, false);
     if (filesystem.free_bytes != UINT64_MAX)

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/control.h"
+#include "control/server.h"
 
 static const struct tr_option control_rows[] = {
     TR_OPTION_STRING(struct tr_control_options, socket, "socket", "/run/tailrace/control.sock", 0,
                      "Unix socket that tailctl talks to; mode 0660, so that the daemon's group may use it."),
 };
+static int control_check(void *options, const char *path, struct tr_error *error)
+{
+    const struct tr_control_options *control = options;
+
+    return tr_listen_unix_check(control->socket, error);
+}
+
 const struct tr_option_table tr_control_option_table = {
     .title = "Control socket",
     .rows = control_rows,
     .count = TR_NELEMS(control_rows),
     .struct_bytes = sizeof(struct tr_control_options),
+    .check = control_check,
 };
 
 static const struct tr_option telemetry_rows[] = {
@@ -42,9 +51,17 @@ const struct tr_option_table tr_services_option_table = {
     .struct_bytes = sizeof(struct tr_services_options),
 };
 
+static int telemetry_check(void *options, const char *path, struct tr_error *error)
+{
+    const struct tr_telemetry_options *telemetry = options;
+
+    return telemetry->listen && telemetry->listen[0] ? tr_listen_tcp_check(telemetry->listen, error) : 0;
+}
+
 const struct tr_option_table tr_telemetry_option_table = {
     .title = "Telemetry",
     .rows = telemetry_rows,
     .count = TR_NELEMS(telemetry_rows),
     .struct_bytes = sizeof(struct tr_telemetry_options),
+    .check = telemetry_check,
 };

@@ -40,14 +40,23 @@ static int replace_stale(const struct sockaddr_un *address, struct tr_error *err
     return 0;
 }
 
-int tr_listen_unix(const char *path, int *made, struct tr_error *error)
+int tr_listen_unix_check(const char *path, struct tr_error *error)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, rc;
+    struct sockaddr_un address;
 
     if (!path[0] || strlen(path) >= sizeof(address.sun_path))
         return tr_error_set(error, ENAMETOOLONG, "control.socket: \"%s\" is not between 1 and %zu bytes",
                             path, sizeof(address.sun_path) - 1);
+    return 0;
+}
+
+int tr_listen_unix(const char *path, int *made, struct tr_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, rc = tr_listen_unix_check(path, error);
+
+    if (rc)
+        return rc;
     memcpy(address.sun_path, path, strlen(path));
     rc = replace_stale(&address, error);
     if (rc)
@@ -116,6 +125,17 @@ static uint16_t bound_port(int fd)
         return 0;
     return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
                                                : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+int tr_listen_tcp_check(const char *address, struct tr_error *error)
+{
+    char host[256], port[16];
+
+    if (address_split(address, host, port) || port[strspn(port, "0123456789")])
+        return tr_error_set(error, EINVAL, "telemetry.listen: \"%s\" is not ADDRESS:PORT", address);
+    if (strtoul(port, NULL, 10) > 65535)
+        return tr_error_set(error, EINVAL, "telemetry.listen: %s: the port is above 65535", address);
+    return 0;
 }
 
 int tr_listen_tcp(const char *address, int *made, uint16_t *made_port, struct tr_error *error)

@@ -62,4 +62,8 @@ int tr_listen_unix(const char *path, int *fd, struct tr_error *error);
 // "127.0.0.1:9464", "[::1]:9464", ":9464" (all addresses), a port 0 is the kernel's choice.
 int tr_listen_tcp(const char *address, int *fd, uint16_t *port, struct tr_error *error);
 
+// What can be said of their form without trying: of a config that is only checked.
+int tr_listen_unix_check(const char *path, struct tr_error *error);
+int tr_listen_tcp_check(const char *address, struct tr_error *error);
+
 #endif

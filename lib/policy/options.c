@@ -26,8 +26,8 @@ static const char *const modes[] = {"hash_seed", "proportional", "equalizing", N
 static const struct tr_option probabilistic_rows[] = {
     TR_OPTION_STRING(struct tr_probabilistic_options, hash_salt, "hash_salt", NULL, TR_LIVE,
                      "Hashed before the trace id; empty is the Collector's default."),
-    TR_OPTION_NUMBER(struct tr_probabilistic_options, sampling_percentage, "sampling_percentage", "0", 0, 0, TR_LIVE,
-                     "Share of traces to keep; 100 and above keeps all."),
+    TR_OPTION_NUMBER(struct tr_probabilistic_options, sampling_percentage, "sampling_percentage", "0", 0, 100, TR_LIVE,
+                     "Share of traces to keep."),
     TR_OPTION_ENUM(struct tr_probabilistic_options, mode, "mode", "hash_seed", modes, TR_LIVE,
                    "hash_seed: by a hash of salt and trace id; equalizing, proportional: consistent sampling, by the "
                    "trace's randomness against a threshold, which is for all traces the same, or applies on top of what "

@@ -27,6 +27,9 @@ TR_COUNTERS_DECLARE(kernel, TR_KERNEL_COUNTERS)
 struct tr_kernel_port; // listening sockets, shared
 struct tr_kernel;      // an lcore's part
 
+// Whether tr_kernel_port_open() will understand it; pure.
+int tr_kernel_listen_check(const char *text, struct tr_error *error);
+
 // Listen on "127.0.0.1:4317", "[::1]:4317", "0.0.0.0:4317", "[::]:4317", ":4317" (both families).
 int tr_kernel_port_open(struct tr_kernel_port **port, const char *name, const char *const *listen, size_t count,
                         uint32_t lcores, const struct tr_connection_options *options, struct tr_error *error);

@@ -39,12 +39,12 @@ static int address_parse(const char *text, struct sockaddr_storage *to, socklen_
 
     memset(to, 0, sizeof(*to));
     if (!colon || (size_t)(colon - text) >= sizeof(host))
-        return tr_error_set(error, EINVAL, "%s: is not ADDRESS:PORT", text);
+        return tr_error_set(error, EINVAL, "%s is not ADDRESS:PORT, as \":4317\"", text);
     port = strtoul(colon + 1, &end, 10);
     if (end == colon + 1 || *end)
-        return tr_error_set(error, EINVAL, "%s: is not ADDRESS:PORT", text);
+        return tr_error_set(error, EINVAL, "%s is not ADDRESS:PORT, as \":4317\"", text);
     if (port > 65535)
-        return tr_error_set(error, EINVAL, "%lu is above 65535", port);
+        return tr_error_set(error, EINVAL, "%s: the port is above 65535", text);
     memcpy(host, text, (size_t)(colon - text));
     host[colon - text] = '\0';
     *any = !host[0];
@@ -67,6 +67,15 @@ static int address_parse(const char *text, struct sockaddr_storage *to, socklen_
         return 0;
     }
     return tr_error_set(error, EINVAL, "%s: %s is neither an IPv4 address nor [an IPv6 address]", text, host);
+}
+
+int tr_kernel_listen_check(const char *text, struct tr_error *error)
+{
+    struct sockaddr_storage address;
+    socklen_t bytes;
+    bool any;
+
+    return address_parse(text, &address, &bytes, &any, error);
 }
 
 static int listen_open(struct tr_kernel_port *port, const char *text, struct tr_error *error)

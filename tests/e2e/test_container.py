@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What containers are like: an affinity mask without CPU 0, a small /dev/shm, a limit on memory."""
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 
-from harness import Daemon, run_story, tailgen
+from harness import TAILRACED, Daemon, run_story, tailgen
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
@@ -46,6 +47,14 @@ def a_small_shm():
             assert "journal.size" in str(e) and "8 MiB" in str(e), e
 
 
+def a_journal_path_that_is_not_there():
+    text = json.dumps({"ports": [{"name": "a", "listen": ["127.0.0.1:0"]}], "journal": {"size": "4MiB", "path": "/nowhere/at/all"},
+                       "lcores": {"count": 1}, "tail_sampling": {"policies": [{"name": "all", "type": "always_sample"}]}})
+    done = subprocess.run([TAILRACED, "--check", "-c", "/dev/stdin"], input=text, capture_output=True, text=True)
+    assert done.returncode == 1, done
+    assert "journal.path: /nowhere/at/all: No such file or directory" in done.stderr, done
+
+
 def limited_to(megabytes):
     """A control group with that much memory, or None."""
     v1 = CGROUPS / "memory"
@@ -78,4 +87,4 @@ def a_memory_limit():
 
 
 assert shutil.which("taskset") and shutil.which("unshare"), "util-linux is missing"
-run_story(an_affinity_without_cpu_0, a_small_shm, a_memory_limit)
+run_story(an_affinity_without_cpu_0, a_small_shm, a_journal_path_that_is_not_there, a_memory_limit)

@@ -10,8 +10,8 @@ static void head_write(struct import *import, const char *path)
     tree_comment(import->arena, import->out, "From %s by `tailctl config import`. Every option: docs/configuration.md.",
                  strcmp(path, "-") == 0 ? "a Collector's config" : path);
     if (import->notes_count)
-        tree_comment(import->arena, import->out, "%zu things of it could not be carried over; the import lists them.",
-                     import->notes_count);
+        tree_comment(import->arena, import->out, "%zu %s of it could not be carried over: on stderr, a line each.",
+                     import->notes_count, import->notes_count == 1 ? "thing" : "things");
 }
 
 static void notes_print(const struct import *import, const char *path)

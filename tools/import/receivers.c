@@ -19,6 +19,16 @@ static bool is_address(const char *host)
     return !*host || !host[strspn(host, "0123456789.")] || *host == '[';
 }
 
+// Another port that listens there.
+static const struct tree *port_at(const struct tree *listen, const char *address)
+{
+    for (const struct tree *port = listen->parent->parent->first; port; port = port->next)
+        for (const struct tree *there = tree_find(port, "listen")->first; there; there = there->next)
+            if (strcmp(there->text, address) == 0)
+                return port;
+    return NULL;
+}
+
 // "HOST:PORT" as a port takes it: an address or none.
 static void listen_add(struct import *import, struct tree *listen, const struct tr_yaml_node *node, const char *text)
 {
@@ -34,9 +44,11 @@ static void listen_add(struct import *import, struct tree *listen, const struct 
     else if (!is_address(host))
         text = colon;
     text = arena_format(import->arena, "%s", text);
-    for (const struct tree *there = listen->first; there; there = there->next)
-        if (strcmp(there->text, text) == 0)
-            return;
+    if (port_at(listen, text)) {
+        if (port_at(listen, text) != listen->parent)
+            import_note(import, node, "%s is an address of %s already", text, port_at(listen, text)->from->key);
+        return;
+    }
     tree_put(import->arena, listen, NULL, text, false);
     if (!is_address(host) && strcmp(host, "localhost") != 0)
         tree_comment(import->arena, listen, "%s was a name, not an address: %s is on all addresses", host, text);
@@ -176,6 +188,8 @@ static void otlp_take(struct import *import, const struct tr_yaml_node *receiver
         protocol_take(import, protocol, listen);
     if (!listen->first)
         listen_add(import, listen, receiver, "localhost:4317");
+    if (!listen->first)
+        port->removed = "Not carried over: no address is left for it.";
 }
 
 void import_receivers(struct import *import)
