@@ -4,10 +4,10 @@
 // which lcore owns it.
 //
 // Counting. An lcore has two tables and writes to one. Counts only grow; control remembers what it has read of each
-// cell, so that nothing is lost and nothing counted twice while the lcore goes on. After each interval control asks for
-// the other table: the lcore clears it and moves there with its next trace (an lcore that has none need not wake), and
-// control reads what was still added to the first one in the next interval. Control asks again only when it has seen the
-// move, so it never reads a table that is being cleared.
+// cell, so that nothing is lost and nothing counted twice while the lcore goes on. After each interval control clears the
+// other table, which may have megabytes, and asks for it: the lcore moves there with its next trace (an lcore that has none
+// need not wake), and control reads what was still added to the first one in the next interval. Control clears and asks
+// again only when it has seen the move, so it never clears the table that the lcore counts into.
 //
 // Which keys. Where more keys come than may be counted, those with the least hashes are: it does not matter which lcore
 // saw them, nor when. The others have rate 1, as in dynsampler.
@@ -154,7 +154,6 @@ static void count(struct tr_sampler *sampler, struct lcore_counts *counts, uint6
     uint32_t at;
 
     if (tr_unlikely(wanted != counts->active)) {
-        memset(counts->cells[wanted & 1], 0, (sampler->mask + 1) * sizeof(*counts->cells[0]));
         counts->used = 0;
         tr_store_release(&counts->active, wanted);
     }
@@ -235,7 +234,10 @@ static uint32_t lcore_read(const struct tr_sampler *sampler, struct lcore_counts
         counts->seen = active;
         counted = table_read(sampler, counts, active, counted);
     }
-    tr_store_release(&counts->wanted, active + 1);
+    if (counts->wanted != active + 1) {
+        memset(counts->cells[(active + 1) & 1], 0, (sampler->mask + 1) * sizeof(*counts->cells[0]));
+        tr_store_release(&counts->wanted, active + 1);
+    }
     return counted;
 }
 
