@@ -135,6 +135,9 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     whole->set.shape_path = whole->predicates.shape_path;
     whole->set.reopen = options->reopen;
     whole->set.at_once = options->decide_at_once && whole->all_pure;
+    rc = tr_samplers_settle(&whole->samplers);
+    if (rc < 0)
+        goto fail;
     rc = tr_policy_plan_make(whole, options->watched, lcores, error);
     if (rc < 0)
         goto fail;
@@ -143,7 +146,6 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
         if (rc < 0)
             goto fail;
     }
-    whole->samplers.before = NULL;
     *set = &whole->set;
     return 0;
 fail:

@@ -145,6 +145,11 @@ const char *tr_sampler_name(const struct tr_sampler *sampler)
     return sampler->name;
 }
 
+const struct tr_sampler_terms *tr_sampler_terms(const struct tr_sampler *sampler)
+{
+    return &sampler->terms;
+}
+
 // --- the lcore's side
 
 static void count(struct tr_sampler *sampler, struct lcore_counts *counts, uint64_t key, uint32_t spans)

@@ -51,6 +51,7 @@ void tr_sampler_hold(struct tr_sampler *sampler);
 void tr_sampler_release(struct tr_sampler *sampler);
 const char *tr_sampler_identity(const struct tr_sampler *sampler);
 const char *tr_sampler_name(const struct tr_sampler *sampler);
+const struct tr_sampler_terms *tr_sampler_terms(const struct tr_sampler *sampler);
 
 // Count a trace of `spans` (0: only ask) under `key` and answer how many such there are to one that is kept. 0 is no key.
 //

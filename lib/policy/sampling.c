@@ -2,8 +2,12 @@
 // Keys of dynamic samplers, and the policies `ema_dynamic` and `ema_throughput`.
 //
 // The walk hashes the values that a span has of the fields; the hash travels in the span's SHAPE slot. The owner takes the
-// different ones of a trace together, whatever their order: that is the trace's key. Two lists of fields halve the 32 bits
-// between them. A trace has more than TR_SAMPLER_VALUES_MAX different ones: the least of them count.
+// different ones of a trace together, whatever their order: that is the trace's key, made once for all that ask. Two lists
+// of fields halve the bits between them. A trace has more than TR_SAMPLER_VALUES_MAX different ones: the least of them count.
+//
+// A config with other lists. A trace that began before it is decided by the sampler that it began under, but its later
+// spans have keys of the new lists: its own is not to be known any more. Two bits of a span's key say of which generation
+// of lists it is, and a trace with a span of another one goes by the sampler's initial rate, uncounted.
 #include "policy/sampling.h"
 
 #include "base/hash.h"
@@ -52,21 +56,27 @@ static uint64_t list_hash(const struct tr_sampler_list *list, const struct tr_wa
     return any ? hash : 0;
 }
 
+_Static_assert(TR_SAMPLER_LISTS_MAX == TR_SHAPE_SAMPLED_MAX, "a trace has a key of each");
+
+#define GENERATION_BITS 2
+#define GENERATIONS     3 // from 1: 0 is a span that was walked without any list
+#define GENERATION_MASK ((1u << GENERATION_BITS) - 1)
+
 static uint32_t bits_of(const struct tr_samplers *samplers)
 {
-    return samplers->lists_count > 1 ? 16 : 32;
+    return (32 - GENERATION_BITS) / TR_MAX(samplers->lists_count, 1u);
 }
 
 uint32_t tr_samplers_span_key(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *notes)
 {
     const struct tr_samplers *samplers = argument;
     uint32_t bits = bits_of(samplers);
-    uint64_t key = 0;
+    uint64_t key = samplers->generation;
 
     for (uint32_t i = 0; i < samplers->lists_count; i++) {
         uint64_t hash = list_hash(&samplers->lists[i], span, notes), cut = hash >> (64 - bits);
 
-        key |= (hash && !cut ? 1 : cut) << i * bits;
+        key |= (hash && !cut ? 1 : cut) << (GENERATION_BITS + i * bits);
     }
     return (uint32_t)key;
 }
@@ -88,33 +98,45 @@ static uint32_t least_add(uint32_t *least, uint32_t count, uint32_t key)
     return count;
 }
 
-static uint64_t trace_key(const struct tr_sampling *sampling, const struct tr_trace *trace)
+// What the trace's spans say by that list.
+static void sampled_make(const struct tr_samplers *samplers, uint32_t list, struct tr_shapes *shapes)
 {
-    uint32_t least[TR_SAMPLER_VALUES_MAX], count = 0, last = 0, bits = bits_of(sampling->samplers);
-    uint64_t key = sampling->with_length ? tr_mix64(trace->spans) : 0;
+    uint32_t least[TR_SAMPLER_VALUES_MAX], count = 0, last = 0, bits = bits_of(samplers);
+    struct tr_shapes_cursor cursor = tr_shapes_begin(shapes);
+    uint64_t key = 0;
 
-    if (trace->shapes) {
-        struct tr_shapes_cursor cursor = tr_shapes_begin(trace->shapes);
+    shapes->looked = true;
+    shapes->sampled_known |= 1u << list;
+    for (const struct tr_shape *shape; (shape = tr_shapes_next(shapes, &cursor)) != NULL;) {
+        uint32_t one = shape->sampler_key >> (GENERATION_BITS + bits * list) & ((1u << bits) - 1);
 
-        trace->shapes->looked = true;
-        for (const struct tr_shape *shape; (shape = tr_shapes_next(trace->shapes, &cursor)) != NULL;) {
-            uint32_t one = (uint32_t)((uint64_t)shape->sampler_key << (32 - bits * (sampling->list + 1)) & UINT32_MAX);
-
-            if (one && one != last) // those of a service come in a row
-                count = least_add(least, count, one);
-            last = one;
-        }
+        shapes->sampled_mixed |= (shape->sampler_key & GENERATION_MASK) != samplers->generation;
+        if (one && one != last) // those of a service come in a row
+            count = least_add(least, count, one);
+        last = one;
     }
     for (uint32_t i = 0; i < count; i++)
         key = tr_mix64(key ^ least[i]) + i;
-    return key;
+    shapes->sampled[list] = key;
 }
 
 uint64_t tr_sampling_rate(const struct tr_sampling *sampling, const struct tr_trace *trace)
 {
+    struct tr_sampler *sampler = sampling->samplers->samplers[sampling->sampler];
     bool question = trace->draws || (trace->asked && trace->asked->counted);
+    struct tr_shapes *shapes = trace->shapes;
+    uint64_t key = 0;
 
-    return tr_sampler_rate(sampling->sampler, trace->lcore, trace_key(sampling, trace), question ? 0 : trace->spans);
+    if (shapes) {
+        if (!(shapes->sampled_known >> sampling->list & 1))
+            sampled_make(sampling->samplers, sampling->list, shapes);
+        if (tr_unlikely(shapes->sampled_mixed))
+            return tr_sampler_terms(sampler)->initial_rate;
+        key = shapes->sampled[sampling->list];
+    }
+    if (sampling->with_length)
+        key = tr_mix64(key ^ tr_mix64(trace->spans));
+    return tr_sampler_rate(sampler, trace->lcore, key, question ? 0 : trace->spans);
 }
 
 // --- from options
@@ -238,10 +260,40 @@ int tr_sampling_make(struct tr_sampling *sampling, const struct tr_sampler_optio
     if (rc < 0)
         return tr_error_set(error, ENOMEM, "%s: no memory", path);
     tr_predicates_shape(place->predicates, TR_SHAPE_SAMPLER, path);
-    *sampling = (struct tr_sampling){.sampler = samplers->samplers[samplers->count - 1],
-                                     .samplers = samplers,
+    *sampling = (struct tr_sampling){.samplers = samplers,
+                                     .sampler = samplers->count - 1,
                                      .list = (uint32_t)list,
                                      .with_length = options->use_trace_length};
+    return 0;
+}
+
+static bool lists_are_the_same(const struct tr_samplers *a, const struct tr_samplers *b)
+{
+    for (uint32_t i = 0; i < a->lists_count && a->lists_count == b->lists_count; i++)
+        if (strcmp(a->lists[i].text, b->lists[i].text) != 0)
+            return false;
+    return a->lists_count == b->lists_count;
+}
+
+int tr_samplers_settle(struct tr_samplers *samplers)
+{
+    const struct tr_samplers *before = samplers->before;
+
+    samplers->before = NULL;
+    samplers->generation = !before                               ? 1
+                           : lists_are_the_same(samplers, before) ? before->generation
+                                                                  : before->generation % GENERATIONS + 1;
+    if (!before || bits_of(before) == bits_of(samplers))
+        return 0;
+    for (uint32_t i = 0; i < samplers->count; i++) {
+        struct tr_sampler *old = samplers->samplers[i], *fresh;
+
+        if (tr_sampler_create(&fresh, tr_sampler_terms(old), tr_sampler_name(old), tr_sampler_identity(old),
+                              samplers->lcores) < 0)
+            return -ENOMEM;
+        samplers->samplers[i] = fresh;
+        tr_sampler_release(old);
+    }
     return 0;
 }
 

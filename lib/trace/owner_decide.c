@@ -100,7 +100,8 @@ void tr_owner_shapes_show(struct tr_owner *owner, uint32_t number, struct tr_tra
     owner->shapes.entry = entry;
     owner->shapes.spans = entry->spans;
     owner->shapes.begin = (uint32_t)(entry->start_ns >> TR_SHAPE_UNIT_SHIFT);
-    owner->shapes.gathered = owner->shapes.ordered = owner->shapes.looked = false;
+    owner->shapes.gathered = owner->shapes.ordered = owner->shapes.looked = owner->shapes.sampled_mixed = false;
+    owner->shapes.sampled_known = 0;
     trace->shapes = &owner->shapes;
 }
 

@@ -22,6 +22,8 @@ struct tr_shape_span {
     bool error, query;
 };
 
+#define TR_SHAPE_SAMPLED_MAX 2
+
 struct tr_shape_item {
     uint64_t key;
     uint32_t index;
@@ -34,6 +36,11 @@ struct tr_shapes {
     uint32_t spans;               // records there are
     uint32_t begin;               // of the trace, units modulo 2^32
     bool looked;                  // somebody went through all of them, which counts as work
+
+    // Keys for dynamic samplers by their list of fields, each made when a sampler first asks (policy/sampling.c).
+    uint64_t sampled[TR_SHAPE_SAMPLED_MAX];
+    uint32_t sampled_known; // bit n: list n
+    bool sampled_mixed;     // there is none: spans were walked with other lists
 
     // What is made of them, once for a trace (tr_shapes_gather).
     bool gathered, ordered;

@@ -384,20 +384,31 @@ static bool keeps(const struct tr_policy_set *set, const struct tr_shape *array,
     return kept;
 }
 
-static struct tr_sampler *sampler_of(const struct tr_policy_set *set)
+static struct tr_sampler *sampler_at(const struct tr_policy_set *set, uint32_t number)
 {
-    return ((const struct tr_policy_set_whole *)set)->samplers.samplers[0];
+    return ((const struct tr_policy_set_whole *)set)->samplers.samplers[number];
 }
 
-static uint32_t keys_after(struct tr_policy_set *set)
+static struct tr_sampler *sampler_of(const struct tr_policy_set *set)
+{
+    return sampler_at(set, 0);
+}
+
+// An interval ends: how many keys has the sampler?
+static uint32_t keys_at(struct tr_policy_set *set, uint32_t number)
 {
     static uint64_t at = 5000 * TR_S;
     uint32_t count;
 
     tr_policy_set_tick(set, at);
     tr_policy_set_tick(set, at += 3600 * TR_S);
-    tr_sampler_keys(sampler_of(set), &count);
+    tr_sampler_keys(sampler_at(set, number), &count);
     return count;
+}
+
+static uint32_t keys_after(struct tr_policy_set *set)
+{
+    return keys_at(set, 0);
 }
 
 #define DYNAMIC(options) "- {name: d, type: ema_dynamic, ema_dynamic: {weight: 0.9, age_out_value: 0.6, " options "}}"
@@ -413,7 +424,7 @@ static void a_key_is_the_set_of_what_the_spans_say(void **state)
     y = span(set, "y", NULL, false);
     none = span(set, NULL, "1", false);
     x_root = span(set, "x", "1", true);
-    assert_int_equal(none.sampler_key, 0);
+    assert_int_equal(none.sampler_key >> 2, 0); // but for the generation
     assert_int_not_equal(x.sampler_key, y.sampler_key);
     assert_int_not_equal(x.sampler_key, x_root.sampler_key); // b counts on the root alone
     assert_int_equal(x.sampler_key, span(set, "x", "2", false).sampler_key);
@@ -439,7 +450,7 @@ static void more_values_than_make_a_key(void **state)
 
     assert_int_equal(compile(DYNAMIC("field_list: [a]"), NULL, &set), 0);
     for (uint32_t i = 0; i < 300; i++)
-        there[i] = back[299 - i] = (struct tr_shape){.sampler_key = (uint32_t)tr_mix64(i + 1)};
+        there[i] = back[299 - i] = (struct tr_shape){.sampler_key = (uint32_t)tr_mix64(i + 1) << 2 | 1};
     keeps(set, there, 300, 1);
     keeps(set, back, 300, 2);
     assert_int_equal(keys_after(set), 1);
@@ -449,19 +460,66 @@ static void more_values_than_make_a_key(void **state)
 static void two_lists_of_fields_share_the_bits(void **state)
 {
     struct tr_policy_set *set;
-    struct tr_shape one, other;
+    struct tr_shape one, other, another;
 
     assert_int_equal(compile(DYNAMIC("field_list: [a]") "\n- {name: t, type: ema_throughput, ema_throughput: {field_list: [b]}}",
                              NULL, &set),
                      0);
     one = span(set, "x", "1", true);
     other = span(set, "x", "2", true);
-    assert_int_equal(one.sampler_key & 0xffff, other.sampler_key & 0xffff);
-    assert_int_not_equal(one.sampler_key >> 16, other.sampler_key >> 16);
+    assert_int_equal(one.sampler_key & 0x1ffff, other.sampler_key & 0x1ffff);
+    assert_int_not_equal(one.sampler_key >> 17, other.sampler_key >> 17);
+    assert_int_not_equal(one.sampler_key & 0x1ffff, span(set, "y", "1", true).sampler_key & 0x1ffff);
     keeps(set, &one, 1, 1);
     keeps(set, &other, 1, 2);
     assert_int_equal(keys_after(set), 1);
+    keeps(set, &one, 1, 1);
+    another = span(set, "y", "1", true);
+    keeps(set, &another, 1, 2);
+    assert_int_equal(keys_at(set, 1), 1); // whatever the first list's fields say
     tr_policy_set_free(set);
+}
+
+// Kept, of 256 traces.
+static uint32_t kept_of(const struct tr_policy_set *set, const struct tr_shape *array, uint32_t spans)
+{
+    uint32_t kept = 0;
+
+    for (int i = 0; i < 256; i++)
+        kept += keeps(set, array, spans, (uint8_t)i);
+    return kept;
+}
+
+static void spans_walked_with_other_lists_are_no_key(void **state)
+{
+    struct tr_policy_set *first, *same, *other, *none, *again;
+    struct tr_shape mixed[2];
+
+    assert_int_equal(compile(DYNAMIC("field_list: [a], goal_sample_rate: 4"), NULL, &first), 0);
+    mixed[0] = span(first, "x", "1", true);
+    kept_of(first, mixed, 1);
+    assert_int_equal(keys_after(first), 1);
+    // The same lists: spans are understood.
+    assert_int_equal(compile(DYNAMIC("field_list: [a], goal_sample_rate: 4") "\n- {name: all, type: always_sample}", first, &same), 0);
+    mixed[1] = span(same, "x", "2", false);
+    assert_int_equal(mixed[0].sampler_key, mixed[1].sampler_key);
+    // Other lists: the trace was begun under `same` and is decided by its sampler, at the initial rate and not as a rare key.
+    assert_int_equal(compile(DYNAMIC("field_list: [b], goal_sample_rate: 4"), same, &other), 0);
+    mixed[1] = span(other, "x", "2", false);
+    assert_in_range(kept_of(first, mixed, 2), 32, 100); // a quarter
+    assert_in_range(kept_of(first, mixed + 1, 1), 32, 100);
+    assert_int_equal(keys_after(first), 1); // and nobody counted them
+    // No list at all, and one again: still another generation than the one before.
+    assert_int_equal(compile("- {name: all, type: always_sample}", other, &none), 0);
+    mixed[0] = (struct tr_shape){0};
+    assert_in_range(kept_of(other, mixed, 2), 32, 100);
+    assert_int_equal(compile(DYNAMIC("field_list: [b], goal_sample_rate: 4"), none, &again), 0);
+    assert_int_not_equal(mixed[1].sampler_key & 3, span(again, "x", "2", false).sampler_key & 3);
+    tr_policy_set_free(first);
+    tr_policy_set_free(same);
+    tr_policy_set_free(other);
+    tr_policy_set_free(none);
+    tr_policy_set_free(again);
 }
 
 static void a_frequent_key_is_thinned_out_and_a_rare_one_kept(void **state)
@@ -542,7 +600,7 @@ static void a_chance_while_rates_change(void **state)
 
 static void a_sampler_outlives_its_config(void **state)
 {
-    struct tr_policy_set *first, *second, *third;
+    struct tr_policy_set *first, *second, *third, *fourth;
 
     assert_int_equal(compile(DYNAMIC("field_list: [a]"), NULL, &first), 0);
     assert_int_equal(compile(DYNAMIC("field_list: [a]") "\n- {name: all, type: always_sample}", first, &second), 0);
@@ -552,7 +610,14 @@ static void a_sampler_outlives_its_config(void **state)
     assert_ptr_not_equal(sampler_of(third), sampler_of(second));
     tr_policy_set_free(second);
     keys_after(third);
+    // A second list: keys of the first are half as long from now on, what is known by the long ones is of no use.
+    assert_int_equal(compile(DYNAMIC("field_list: [a], goal_sample_rate: 20")
+                             "\n- {name: t, type: ema_throughput, ema_throughput: {field_list: [b]}}", third, &fourth), 0);
+    assert_ptr_not_equal(sampler_of(fourth), sampler_of(third));
+    assert_string_equal(tr_sampler_identity(sampler_of(fourth)), tr_sampler_identity(sampler_of(third)));
     tr_policy_set_free(third);
+    keys_after(fourth);
+    tr_policy_set_free(fourth);
 }
 
 static void what_is_refused(void **state)
@@ -612,6 +677,7 @@ int main(void)
         cmocka_unit_test_setup(a_key_is_the_set_of_what_the_spans_say, reset),
         cmocka_unit_test_setup(more_values_than_make_a_key, reset),
         cmocka_unit_test_setup(two_lists_of_fields_share_the_bits, reset),
+        cmocka_unit_test_setup(spans_walked_with_other_lists_are_no_key, reset),
         cmocka_unit_test_setup(a_frequent_key_is_thinned_out_and_a_rare_one_kept, reset),
         cmocka_unit_test_setup(a_chance_while_rates_change, reset),
         cmocka_unit_test_setup(a_sampler_outlives_its_config, reset),
