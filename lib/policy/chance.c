@@ -15,12 +15,17 @@
 //
 // What a policy would say is asked of the policy itself, with trace->draws: there is no second set of rules to go wrong.
 // Those that keep at no draw at all, whatever the trace is, leave the group first, and their limits with them: of a hundred
-// policies for a hundred services, one or two are left.
+// policies for a hundred services, one or two are left. What asks one draw alone, and keeps less as it grows, keeps in the
+// first cells of that draw: how many is found by halving. Only the others are asked in each cell.
+//
+// How many questions that took is said to the owner, whose turn has room for so many.
 #include "policy/policy_set.h"
 
 // Cells that a group may have at most.
 #define CELLS_MAX 4096
 #define LIMITS_MAX 1024
+// Questions in all its cells: those take a millisecond or two.
+#define ASKED_MAX 65536
 
 // Rates change once a second at most.
 #define TRIES 3
@@ -109,10 +114,19 @@ static uint32_t limits_count(const struct tr_policy *policy, uint32_t draw)
     return count;
 }
 
+// Does it go by one draw alone, and says so less as that grows?
+static bool is_plain(const struct tr_policy_chances *chances, uint16_t policy)
+{
+    return !chances->falls[policy] && !(chances->uses[policy] & (chances->uses[policy] - 1));
+}
+
 static int group_check(const struct tr_policy_set_whole *whole, const struct group *group, struct tr_error *error)
 {
     const uint16_t *members = whole->chances->members + group->first;
-    uint64_t cells = 1;
+    uint64_t cells = 1, asked = 0;
+
+    for (uint32_t i = 0; i < group->count; i++)
+        asked += !is_plain(whole->chances, members[i]);
 
     for (uint64_t draws = group->draws; draws; draws &= draws - 1) {
         uint32_t limits = 0;
@@ -120,11 +134,11 @@ static int group_check(const struct tr_policy_set_whole *whole, const struct gro
         for (uint32_t i = 0; i < group->count; i++)
             limits += limits_count(&whole->policies[members[i]], (uint32_t)__builtin_ctzll(draws));
         cells *= limits + 1;
-        if (limits > LIMITS_MAX || cells > CELLS_MAX)
+        if (limits > LIMITS_MAX || cells > CELLS_MAX || cells * asked > ASKED_MAX)
             return tr_error_set(error, EINVAL,
                                 "tail_sampling.policies[%u]: it and the policies that share its draws have more than %d "
                                 "outcomes, where tail_sampling.adjusted_count is on; use fewer different salts, or one for all",
-                                members[0], CELLS_MAX);
+                                members[0], limits > LIMITS_MAX || cells > CELLS_MAX ? CELLS_MAX : ASKED_MAX);
     }
     return 0;
 }
@@ -186,6 +200,7 @@ int tr_policy_chances_make(struct tr_policy_set_whole *whole, struct tr_error *e
 struct cut {
     uint32_t draw;
     uint32_t cells, at;
+    uint32_t drops, keeps; // so many of the first cells a plain policy drops in, and keeps in
     uint64_t *ends;
 };
 
@@ -195,16 +210,18 @@ struct question {
     uint64_t draws[TR_DRAWS_MAX];
     uint64_t most[TR_DRAWS_MAX]; // a draw above this did not come: samplers before this one held it back
     uint64_t asked;              // draws that mattered
-    uint16_t live[TR_POLICIES_MAX];
+    uint32_t questions;
+    uint16_t live[TR_POLICIES_MAX]; // those that are not plain come to the front
     uint32_t live_count;
     uint64_t ends[LIMITS_MAX + 2 * TR_DRAWS_MAX];
     uint32_t ends_count;
 };
 
-static bool says_so(const struct question *question, uint32_t policy)
+static bool says_so(struct question *question, uint32_t policy)
 {
     const struct tr_policy *of = &question->whole->policies[policy];
 
+    question->questions++;
     return of->type->decide(of, &question->trace) == TR_ANSWER_KEEP;
 }
 
@@ -227,6 +244,7 @@ static void limits_take(struct question *question, const struct tr_policy *polic
         at--;
     if (at && cut->ends[at - 1] == limit)
         return;
+    question->questions += (cut->cells - at) / 16;
     memmove(cut->ends + at + 1, cut->ends + at, (cut->cells - at) * sizeof(*cut->ends));
     cut->ends[at] = limit;
     cut->cells++;
@@ -263,12 +281,53 @@ static bool advance(struct question *question, struct cut *cuts, uint32_t count)
     return false;
 }
 
-static void group_ask(struct question *question, const struct group *group, long double *calm, long double *silent)
+// In how many of the draw's first cells does a plain policy say so?
+static uint32_t cells_of(struct question *question, const struct cut *cut, uint16_t policy)
+{
+    uint32_t from = 0, to = cut->cells;
+
+    while (from < to) {
+        uint32_t middle = (from + to) / 2;
+
+        question->draws[cut->draw] = cut->ends[middle];
+        if (says_so(question, policy))
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    question->draws[cut->draw] = cut->ends[0];
+    return from;
+}
+
+// Ask the plain ones. Returns how many are left, in front of `live`.
+static uint32_t plain_ask(struct question *question, struct cut *cuts, uint32_t count)
 {
     const struct tr_policy_chances *chances = question->whole->chances;
-    struct cut cuts[TR_DRAWS_MAX];
-    uint64_t draws = 0;
-    uint32_t count = 0;
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < question->live_count; i++) {
+        uint16_t policy = question->live[i];
+        struct cut *cut = cuts;
+        uint32_t cells;
+
+        if (!is_plain(chances, policy)) {
+            question->live[left++] = policy;
+            continue;
+        }
+        while (cut + 1 < cuts + count && !(chances->uses[policy] >> cut->draw & 1))
+            cut++;
+        cells = cells_of(question, cut, policy);
+        if (is_drop(question, policy))
+            cut->drops = TR_MAX(cut->drops, cells);
+        else
+            cut->keeps = TR_MAX(cut->keeps, cells);
+    }
+    return left;
+}
+
+static void live_find(struct question *question, const struct group *group, uint64_t *draws)
+{
+    const struct tr_policy_chances *chances = question->whole->chances;
 
     question->live_count = question->ends_count = 0;
     for (uint32_t i = 0; i < group->count; i++) {
@@ -277,32 +336,46 @@ static void group_ask(struct question *question, const struct group *group, long
         // With all draws at 0, their least, one that never falls says the most that it can say.
         if (chances->falls[policy] || says_so(question, policy)) {
             question->live[question->live_count++] = policy;
-            draws |= chances->uses[policy];
+            *draws |= chances->uses[policy];
         }
     }
-    question->asked |= draws;
+    question->asked |= *draws;
+}
+
+static void group_ask(struct question *question, const struct group *group, long double *calm, long double *silent)
+{
+    struct cut cuts[TR_DRAWS_MAX];
+    uint32_t count = 0, left;
+    uint64_t draws = 0;
+
+    live_find(question, group, &draws);
     for (; draws; draws &= draws - 1)
         cut_make(question, (uint32_t)__builtin_ctzll(draws), &cuts[count++]);
+    left = plain_ask(question, cuts, count);
     *calm = *silent = 0;
     do {
         bool drops = false, keeps = false;
         long double size = 1;
 
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count; i++) {
             size *= cell_size(&cuts[i]);
-        for (uint32_t i = 0; i < question->live_count && !drops; i++) {
+            drops |= cuts[i].at < cuts[i].drops;
+            keeps |= cuts[i].at < cuts[i].keeps;
+        }
+        for (uint32_t i = 0; i < left && !drops; i++) {
             bool so = (!keeps || is_drop(question, question->live[i])) && says_so(question, question->live[i]);
 
             drops = so && is_drop(question, question->live[i]);
             keeps = keeps || so;
         }
+        question->questions++;
         *calm += drops ? 0 : size;
         *silent += drops || keeps ? 0 : size;
     } while (advance(question, cuts, count));
 }
 
 // Does a policy keep it that leaves nothing to chance?
-static bool is_certain(const struct question *question)
+static bool is_certain(struct question *question)
 {
     const struct tr_policy_set_whole *whole = question->whole;
 
@@ -321,12 +394,13 @@ static uint32_t randomness_draw(const struct tr_policy_draws *draws)
     return TR_DRAWS_MAX;
 }
 
-static struct tr_chance chance_of(long double probability, bool independent)
+static struct tr_chance chance_of(const struct question *question, long double probability, bool independent)
 {
     uint64_t passing = (uint64_t)(probability * 0x1p56L + 0.5L);
 
     return (struct tr_chance){.threshold = TR_OT_NEVER - TR_MIN(TR_MAX(passing, 1ull), TR_OT_NEVER),
-                              .marks = (uint8_t)(TR_MARK_COUNTED | (independent ? TR_MARK_INDEPENDENT : 0))};
+                              .marks = (uint8_t)(TR_MARK_COUNTED | (independent ? TR_MARK_INDEPENDENT : 0)),
+                              .questions = question->questions};
 }
 
 // The probability that the groups keep it; `silent` is that of the policies without chance.
@@ -361,11 +435,11 @@ struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const str
     question.whole = whole;
     question.trace = *trace;
     question.trace.draws = question.draws;
-    question.asked = 0;
+    question.asked = question.questions = 0;
     memset(question.draws, 0, sizeof(question.draws));
     if (is_certain(&question)) {
         if (!chances->dropping)
-            return chance_of(1, true);
+            return chance_of(&question, 1, true);
         silent = 0;
     }
     memset(question.most, 0xff, sizeof(question.most));
@@ -377,5 +451,5 @@ struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const str
     do
         probability = groups_ask(&question, silent);
     while (probability <= 0 && ++tries < TRIES);
-    return chance_of(probability, randomness == TR_DRAWS_MAX || !(question.asked >> randomness & 1));
+    return chance_of(&question, probability, randomness == TR_DRAWS_MAX || !(question.asked >> randomness & 1));
 }

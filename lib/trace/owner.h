@@ -63,6 +63,7 @@ enum tr_answer { TR_ANSWER_DROP, TR_ANSWER_KEEP, TR_ANSWER_PENDING };
 struct tr_chance {
     uint64_t threshold; // 0 to 2^56 - 1: the probability is 1 - threshold / 2^56
     uint8_t marks;      // TR_MARK_COUNTED and others of TR_MARK_*; 0: not known
+    uint32_t questions; // that it took, some 10 ns each
 };
 
 struct tr_decider {

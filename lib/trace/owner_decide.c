@@ -181,6 +181,17 @@ static bool may_reopen(const struct tr_owner *owner, const struct tr_owner_turn 
            owner->decider.certain(owner->decider.context, turn->trace, &policy) == TR_ANSWER_PENDING;
 }
 
+// Questions that take about as long as a span's emission.
+#define QUESTIONS_A_SPAN 16
+
+struct tr_chance tr_owner_chance(struct tr_owner *owner, const struct tr_trace *trace, struct tr_owner_turn *turn)
+{
+    struct tr_chance chance = owner->decider.chance(owner->decider.context, trace);
+
+    tr_owner_spend(turn, chance.questions / QUESTIONS_A_SPAN);
+    return chance;
+}
+
 void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
                        enum tr_when when, struct tr_owner_turn *turn)
 {
@@ -200,7 +211,7 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
 
     memcpy(record.trace_id, entry->trace_id, 16);
     if (tr_unlikely(owner->counting) && verdict == TR_VERDICT_KEEP) {
-        chance = owner->decider.chance(owner->decider.context, turn->trace);
+        chance = tr_owner_chance(owner, turn->trace, turn);
         record.threshold = chance.threshold & TR_CHANCE_MASK;
         record.marks = chance.marks;
     }

@@ -150,6 +150,8 @@ uint32_t tr_owner_rooted_front(const struct tr_owner *owner, uint64_t *due_ns);
 // Write the verdict down, count it, and give the trace up but for what its emission needs.
 void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict verdict, uint16_t policy,
                        enum tr_when when, struct tr_owner_turn *turn);
+// How likely it was that the trace, which is kept, would be. What that took is work of the turn.
+struct tr_chance tr_owner_chance(struct tr_owner *owner, const struct tr_trace *trace, struct tr_owner_turn *turn);
 void tr_owner_end(struct tr_owner *owner, uint32_t number);
 
 // It is not held any more, nor being emitted, under its epoch.

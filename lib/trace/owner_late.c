@@ -329,7 +329,7 @@ void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_tur
         return;
     }
     if (owner->counting)
-        chance = owner->decider.chance(owner->decider.context, &trace);
+        chance = tr_owner_chance(owner, &trace, turn);
     chance.marks |= TR_MARK_REOPENED;
     verdict_reopen(owner, entry, policy, &chance, turn);
     tr_count(&owner->counters.traces_kept, 1);

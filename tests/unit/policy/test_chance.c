@@ -161,6 +161,48 @@ static void of_many_policies_only_those_count_that_could_keep_it(void **state)
     }
 }
 
+static void refused(const char *block, const char *why)
+{
+    assert_true(compile(block) < 0);
+    if (!strstr(error.text, why))
+        fail_msg("%s", error.text);
+}
+
+// A thousand shares of one salt, and a drop among them: the questions are about as many as the policies, not their square.
+static void many_shares_of_one_salt_take_few_questions(void **state)
+{
+    static char policies[200000];
+    char *p = stpcpy(policies, "adjusted_count: attribute\npolicies: [" DROP(SHARE("d", "s", "2")));
+
+    for (int i = 0; i < 1000; i++)
+        p += sprintf(p, ", " SHARE("a%d", "s", "%d.%d"), i, 5 + i / 100, i % 100);
+    strcpy(p, "]\n");
+    assert_int_equal(compile(policies), 0);
+    is_kept_with(&small, 0.1499 - 0.02);
+    assert_in_range(tr_policy_set_chance(set, &small).questions, 1000, 60000);
+}
+
+static void what_goes_by_two_draws_is_bounded(void **state)
+{
+    static char policies[200000];
+    char *p = stpcpy(policies, "adjusted_count: attribute\npolicies: [");
+
+    // 62 plain ones and one that joins the draws: 63 x 65 cells, in which one is asked.
+    for (int i = 1; i < 63; i++)
+        p += sprintf(p, SHARE("a%d", "%s", "%d") ", ", i, i % 2 ? "s" : "t", i);
+    strcpy(p, "{name: both, type: and, and: {and_sub_policy: [" SHARE("x", "s", "70") ", " SHARE("y", "t", "80") "]}}]\n");
+    assert_int_equal(compile(policies), 0);
+    is_kept_with(&small, 1 - (1 - 0.61) * (1 - 0.62) + (0.7 - 0.61) * (0.8 - 0.62));
+    assert_in_range(tr_policy_set_chance(set, &small).questions, 500, 5000);
+    // 50 that go by both: 51 x 51 cells, 50 questions in each.
+    p = stpcpy(policies, "adjusted_count: attribute\npolicies: [");
+    for (int i = 1; i < 51; i++)
+        p += sprintf(p, "%s{name: b%d, type: and, and: {and_sub_policy: [" SHARE("x", "s", "%d") ", " SHARE("y", "t", "%d") "]}}",
+                     i > 1 ? ", " : "", i, i, i);
+    strcpy(p, "]\n");
+    refused(policies, "tail_sampling.policies[0]: it and the policies that share its draws have more than 65536 outcomes");
+}
+
 static void consistent_thresholds_are_exact(void **state)
 {
     struct tr_chance chance;
@@ -201,13 +243,6 @@ static void a_hash_beside_consistent_sampling_counts_too(void **state)
     compiles(CONSISTENT("a", "equalizing", "25") ", " SHARE("b", "", "50"));
     is_kept_with(&small, 1 - 0.75 * 0.5);
     is_kept_with(&halved, 0.25 + 0.25 * 0.5); // R >= 3/4, or between that and 1/2 and the hash
-}
-
-static void refused(const char *block, const char *why)
-{
-    assert_true(compile(block) < 0);
-    if (!strstr(error.text, why))
-        fail_msg("%s", error.text);
 }
 
 static void what_can_not_be_counted_is_refused(void **state)
@@ -379,6 +414,8 @@ int main(void)
         TEST(a_drop_takes_away),
         TEST(a_rule_has_its_own_rate),
         TEST(of_many_policies_only_those_count_that_could_keep_it),
+        TEST(many_shares_of_one_salt_take_few_questions),
+        TEST(what_goes_by_two_draws_is_bounded),
         TEST(consistent_thresholds_are_exact),
         TEST(proportional_goes_by_what_came_through),
         TEST(a_hash_beside_consistent_sampling_counts_too),

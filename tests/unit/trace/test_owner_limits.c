@@ -163,6 +163,35 @@ static void to_look_at_all_spans_is_work(void **state)
     done(b);
 }
 
+static enum tr_answer keep_decide(void *context, const struct tr_trace *trace, uint16_t *policy)
+{
+    *policy = 0;
+    return TR_ANSWER_KEEP;
+}
+
+static struct tr_chance costly_chance(void *context, const struct tr_trace *trace)
+{
+    return (struct tr_chance){.questions = 16 * 40};
+}
+
+static void what_a_chance_took_is_work(void **state)
+{
+    const struct tr_decider decider = {NULL, keep_decide, costly_chance};
+    struct tr_owner_options options = bench_options();
+    struct bench *b = bench_new_with(&options, &decider, NULL);
+
+    tr_owner_counting_set(b->owner);
+    bench_receive(b, 0, "k1");
+    bench_receive(b, 0, "k2");
+    bench_receive(b, 0, "k3");
+    bench_pass(b, 10 * TR_S);
+    tr_owner_poll(b->owner, b->now, b->wall, 2 * (1 + 40 + 1));
+    assert_int_equal(b->counters->traces_kept, 2); // of three
+    bench_poll(b);
+    assert_int_equal(b->counters->traces_kept, 3);
+    done(b);
+}
+
 static void a_large_trace_that_is_pending_waits_for_the_tick(void **state)
 {
     struct bench *b = bench_sized(32, 64, 2, 0);
@@ -271,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_trace_of_too_many_spans_is_decided_at_once),
         cmocka_unit_test(a_trace_of_too_many_bytes_is_decided_at_once),
         cmocka_unit_test(to_look_at_all_spans_is_work),
+        cmocka_unit_test(what_a_chance_took_is_work),
         cmocka_unit_test(a_large_trace_that_is_pending_waits_for_the_tick),
         cmocka_unit_test(a_hundred_thousand_spans_are_emitted_in_turns),
         cmocka_unit_test(stale_nodes_do_not_pile_up),
