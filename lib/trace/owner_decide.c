@@ -21,6 +21,8 @@ struct tr_entry_list *tr_owner_list_of(struct tr_owner *owner, const struct tr_e
         return &owner->bare;
     case TR_ENTRY_ON_AGAIN:
         return &owner->again;
+    case TR_ENTRY_ON_LATER:
+        return &owner->later;
     default:
         return NULL;
     }
@@ -353,6 +355,8 @@ static uint32_t due_next(struct tr_owner *owner, enum tr_when *reason, struct tr
         return owner->certain.first;
     if (owner->again.first)
         return owner->again.first;
+    if (tr_unlikely(owner->later.first) && (turn->now >= owner->later_ns || owner->draining))
+        return owner->later.first;
     if (owner->settle_left) {
         owner->settle_left--;
         number = owner->parked.first;
@@ -438,7 +442,8 @@ bool tr_owner_hurries(const struct tr_owner *owner)
 
 bool tr_owner_busy(const struct tr_owner *owner)
 {
-    return owner->emitting || owner->asking || owner->again.first || owner->certain.first;
+    return owner->emitting || owner->asking || owner->again.first || owner->certain.first ||
+           (owner->draining && owner->later.first);
 }
 
 uint64_t tr_owner_deadline(const struct tr_owner *owner)
@@ -451,6 +456,8 @@ uint64_t tr_owner_deadline(const struct tr_owner *owner)
         return 0;
     if (owner->asking)
         deadline = tr_owner_tail_deadline(owner);
+    if (owner->later.first)
+        deadline = TR_MIN(deadline, owner->draining ? 0 : owner->later_ns);
     if (oldest && tr_owner_pressed(owner)) {
         const struct tr_entry *entry = tr_table_entry(&owner->table, oldest);
 

@@ -75,8 +75,9 @@ struct tr_owner {
     struct tr_entry_list large;
     struct tr_entry_list parked;
     struct tr_entry_list certain;
-    struct tr_entry_list dropped, bare, again; // owner_late.c
-    uint64_t refs_spare;                       // references of those on `dropped`
+    struct tr_entry_list dropped, bare, again, later; // owner_late.c
+    uint64_t refs_spare;                              // references of those on `dropped`
+    uint64_t later_ns;                                // the first on `later` is not asked about before
     bool reopen;
     bool at_once;
     uint32_t settle_left; // parked traces, from the first, to be asked about again

@@ -28,6 +28,7 @@ enum tr_entry_on {
     TR_ENTRY_ON_DROPPED, // dropped, with its references
     TR_ENTRY_ON_BARE,    // dropped, its references given back
     TR_ENTRY_ON_AGAIN,   // dropped, and a late span has come: asked about again at the next poll
+    TR_ENTRY_ON_LATER,   // likewise, but so large that to look at its shape takes long: when there is time
     TR_ENTRY_ON_EMIT,    // kept, and on no list: its references are on their way out
 };
 

@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include "trace/memo.h"
+#include "trace/shapes.h"
 
 // 'r': kept once its root is there; else as the harness's.
 static enum tr_answer decide(void *context, const struct tr_trace *trace, uint16_t *policy)
@@ -163,6 +164,138 @@ static void an_acknowledgement_waits_for_the_answer(void **state)
     balance(b);
 }
 
+// A trace that outgrows its bound while it waits to be asked about is asked first.
+static void what_came_since_it_was_asked_is_not_stripped(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    union tr_message fifth;
+    struct bench *b;
+
+    options.trace_spans_max = 4;
+    b = late_bench(&options, true, false);
+    for (int i = 0; i < 4; i++)
+        bench_receive(b, 0, "r1");
+    bench_poll(b);
+    assert_int_equal(b->counters->dropped, 4);
+    receive_root(b, 1, "r1"); // what was asked about goes
+    for (int i = 0; i < 3; i++)
+        bench_receive(b, 1, "r1");
+    fifth = bench_span(b, 1, "r1");
+    assert_false(bench_offer(b, 1, &fifth));
+    bench_poll(b);
+    assert_true(bench_offer(b, 1, &fifth));
+    assert_int_equal(bench_emits(b, 1), 5);
+    assert_int_equal(b->counters->reopened, 4);
+    assert_int_equal(b->counters->reopened_gone, 4);
+    balance(b);
+}
+
+// The same where nobody wants it: its next spans are taken.
+static void what_nobody_wanted_makes_room(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+
+    options.trace_spans_max = 2;
+    b = late_bench(&options, true, false);
+    bench_receive(b, 0, "r1");
+    bench_receive(b, 0, "r1");
+    bench_poll(b);
+    for (int i = 0; i < 20; i++) {
+        union tr_message m = bench_span(b, 0, "r1");
+
+        if (!bench_offer(b, 0, &m)) {
+            bench_poll(b);
+            assert_true(bench_offer(b, 0, &m));
+        }
+    }
+    bench_poll(b);
+    receive_root(b, 0, "r1");
+    bench_poll(b);
+    assert_in_range(b->counters->reopened, 1, 2);
+    assert_int_equal(b->counters->reopened + b->counters->reopened_gone, 23);
+    assert_int_equal(b->asked, 12);
+    balance(b);
+}
+
+// Dropped until its root has come; policies sort its spans each time.
+static enum tr_answer decide_by_shape(void *context, const struct tr_trace *trace, uint16_t *policy)
+{
+    tr_shapes_gather(trace->shapes);
+    return decide(context, trace, policy);
+}
+
+// However often a late span comes: a fiftieth of the time goes into sorting those that are there.
+static void a_large_shape_is_looked_at_now_and_then(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+
+    options.shape = true;
+    options.refs_max = 8192;
+    bench = b = bench_new_with(&options, &(struct tr_decider){.context = &bench, .decide = decide_by_shape},
+                               &(struct tr_owner_output){NULL, send});
+    tr_owner_late_set(b->owner, true, false);
+    for (int i = 0; i < 5000; i++)
+        bench_receive(b, 0, "r1");
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    assert_int_equal(b->counters->dropped, 5000);
+    b->asked = 0;
+    for (int i = 0; i < 1000; i++) {
+        bench_receive(b, 0, "r1");
+        bench_poll(b);
+        bench_pass(b, TR_MS);
+    }
+    assert_in_range(b->asked, 8, 11); // 20 us for each of 5000 to 6000 spans
+    // A small one is asked about at once beside it; and the large one in the end.
+    bench_receive(b, 1, "r2");
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    receive_root(b, 0, "r1");
+    bench_poll(b);
+    bench_receive(b, 0, "r2");
+    receive_root(b, 0, "r2");
+    bench_poll(b);
+    assert_int_equal(bench_verdict(b, "r2")->verdict, TR_VERDICT_KEEP);
+    assert_true(tr_owner_deadline(b->owner) <= b->now + 10 * TR_S);
+    bench_pass(b, TR_S);
+    bench_poll(b);
+    assert_int_equal(bench_verdict(b, "r1")->verdict, TR_VERDICT_KEEP);
+    assert_int_equal(b->counters->traces_reopened, 2);
+    balance(b);
+}
+
+// A drain doesn't wait for that time.
+static void a_drain_asks_at_once(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+
+    options.shape = true;
+    options.refs_max = 8192;
+    bench = b = bench_new_with(&options, &(struct tr_decider){.context = &bench, .decide = decide_by_shape},
+                               &(struct tr_owner_output){NULL, send});
+    tr_owner_late_set(b->owner, true, false);
+    for (int i = 0; i < 2000; i++)
+        bench_receive(b, 0, "r1");
+    bench_pass(b, 10 * TR_S);
+    bench_poll(b);
+    bench_receive(b, 0, "r1");
+    bench_poll(b); // and now not for 40 ms
+    receive_root(b, 0, "r1");
+    bench_poll(b);
+    assert_int_equal(b->counters->reopened, 0);
+    assert_false(tr_owner_busy(b->owner));
+    tr_owner_drain(b->owner, false);
+    assert_true(tr_owner_busy(b->owner));
+    assert_int_equal(tr_owner_deadline(b->owner), 0);
+    bench_poll(b);
+    assert_int_equal(b->counters->reopened, 2002);
+    assert_false(tr_owner_busy(b->owner));
+    balance(b);
+}
+
 static void decides_at_once_what_is_certain(void **state)
 {
     struct tr_owner_options options = bench_options();
@@ -236,6 +369,10 @@ int main(void)
         cmocka_unit_test(what_is_certainly_dropped_is_not_kept_in_mind),
         cmocka_unit_test(a_new_trace_takes_the_place_of_a_dropped_one),
         cmocka_unit_test(an_acknowledgement_waits_for_the_answer),
+        cmocka_unit_test(what_came_since_it_was_asked_is_not_stripped),
+        cmocka_unit_test(what_nobody_wanted_makes_room),
+        cmocka_unit_test(a_large_shape_is_looked_at_now_and_then),
+        cmocka_unit_test(a_drain_asks_at_once),
         cmocka_unit_test(decides_at_once_what_is_certain),
         cmocka_unit_test(the_memo_remembers_what_the_ring_has_overwritten),
         cmocka_unit_test(a_line_of_the_memo_pushes_out_its_oldest),
