@@ -150,6 +150,8 @@ struct tr_owner_options {
       "Spans walked under an older config than their trace began under. Always 0.")                          \
     X(shape_cut, COUNTER, "shape_spans_cut_total", "",                                                       \
       "Spans beyond shape_spans_max of their trace, which policies on its shape did not look at.")           \
+    X(zones_unknown, COUNTER, "shape_zones_unknown_spans_total", "",                                         \
+      "Spans whose availability zone cross_zone does not know: more than 127 came in ten minutes.")          \
     X(output_full, COUNTER, "owner_output_full_total", "", "Times that a class 2 ring was found full.")
 TR_COUNTERS_DECLARE(owner, TR_OWNER_COUNTERS)
 

@@ -135,6 +135,8 @@ uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union t
     uint32_t i = 0;
 
     tr_assert(origin < owner->lcores);
+    if (tr_unlikely(owner->table.shapes != NULL))
+        owner->table.zones.now_ns = now;
     for (; i < count; i++) {
         const union tr_message *message = &messages[i];
 
@@ -155,5 +157,9 @@ uint32_t tr_owner_receive(struct tr_owner *owner, uint32_t origin, const union t
         }
     }
     tr_count(&owner->counters.received, spans);
+    if (tr_unlikely(owner->table.shapes && owner->table.zones.unknown)) {
+        tr_count(&owner->counters.zones_unknown, owner->table.zones.unknown);
+        owner->table.zones.unknown = 0;
+    }
     return i;
 }

@@ -1,17 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trace/shape.h"
 
+// The number of the zone that came the longest ago, if that is long ago. Returns 0: it is not.
+static uint32_t forgotten_find(const struct tr_zones *zones)
+{
+    uint32_t oldest = 1;
+
+    for (uint32_t number = 2; number <= zones->count; number++)
+        if (zones->used_ns[number] < zones->used_ns[oldest])
+            oldest = number;
+    return zones->now_ns - zones->used_ns[oldest] >= TR_ZONES_FORGET_NS ? oldest : 0;
+}
+
 uint32_t tr_zones_number(struct tr_zones *zones, uint32_t hash)
 {
+    uint32_t number = 1;
+
     if (!hash)
         return 0;
-    for (uint32_t number = 1; number <= zones->count; number++)
-        if (zones->hashes[number] == hash)
-            return number;
-    if (zones->count == TR_ZONES_MAX)
-        return 0;
-    zones->hashes[++zones->count] = hash;
-    return zones->count;
+    while (number <= zones->count && zones->hashes[number] != hash)
+        number++;
+    if (number > zones->count) {
+        if (zones->count < TR_ZONES_MAX) {
+            zones->count++;
+        } else {
+            number = forgotten_find(zones);
+            if (!number) {
+                zones->unknown++;
+                return 0;
+            }
+            zones->since_ns[number] = zones->now_ns;
+        }
+        zones->hashes[number] = hash;
+    }
+    zones->used_ns[number] = zones->now_ns;
+    return number;
 }
 
 void tr_shape_pack(struct tr_shape *shape, const struct tr_summary *summary, const struct tr_summary_shape *more,

@@ -41,16 +41,28 @@ struct tr_trace_ot {
 };
 _Static_assert(sizeof(struct tr_trace_ot) == 24, "two thirds of what a span's record takes");
 
-// Availability zones that an owner has met, numbered from 1. There are a few dozen in the world; what comes beyond is
-// not known.
+// Availability zones that an owner has met, numbered from 1. There are a few dozen in the world; where there are more, the
+// number of one that did not come for TR_ZONES_FORGET_NS goes to the next. In traces that began before, that number is not
+// known any more: it may mean either.
 #define TR_ZONES_MAX 127
+#define TR_ZONES_FORGET_NS (600 * TR_S)
 struct tr_zones {
-    uint32_t hashes[TR_ZONES_MAX + 1]; // by number
+    uint64_t now_ns;                   // the owner's clock
+    uint64_t unknown;                  // spans whose zone found no number
+    uint64_t used_ns[TR_ZONES_MAX + 1];  // by number, when it came last
+    uint64_t since_ns[TR_ZONES_MAX + 1]; // when the number became its own
+    uint32_t hashes[TR_ZONES_MAX + 1];
     uint32_t count;
 };
 
-// Returns 0: `hash` is 0, or there are too many.
+// Returns 0: `hash` is 0, or too many have come lately, counted.
 uint32_t tr_zones_number(struct tr_zones *zones, uint32_t hash);
+
+// The same number, in a trace whose first span came at `first_ns`. Returns 0: it may mean two zones there.
+static inline uint32_t tr_zones_known(const struct tr_zones *zones, uint32_t number, uint64_t first_ns)
+{
+    return zones->since_ns[number] <= first_ns ? number : 0;
+}
 
 // What a span that was walked adds to its summary.
 //

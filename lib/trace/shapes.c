@@ -66,7 +66,10 @@ static void unpack(const struct tr_shapes *shapes, const struct tr_shape *shape,
 {
     uint32_t start = shape->start - shapes->begin;
     uint64_t end = (uint64_t)start + tr_shape_duration(shape);
+    uint32_t zone = shape->zone;
 
+    if (zone && shapes->table)
+        zone = tr_zones_known(&shapes->table->zones, zone, shapes->entry->first_ns);
     *span = (struct tr_shape_span){.span = shape->span,
                                    .parent = shape->parent,
                                    .start = start,
@@ -74,7 +77,7 @@ static void unpack(const struct tr_shapes *shapes, const struct tr_shape *shape,
                                    .print = shape->print,
                                    .sampler_key = shape->sampler_key,
                                    .kind = shape->kind,
-                                   .zone = shape->zone,
+                                   .zone = (uint8_t)zone,
                                    .marks = shape->marks,
                                    .error = shape->error,
                                    .query = shape->query};

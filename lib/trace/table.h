@@ -105,12 +105,12 @@ struct tr_table {
     uint32_t *ages;           // of each entry: when its trace began, or was given up
     struct tr_shape *shapes;  // of each reference, by block and slot; NULL: not reserved
     struct tr_trace_ot *ots;  // of each entry
-    struct tr_zones zones;
     uint64_t *wide;        // predicate words 1 and up of each entry, wide_words of them
     uint32_t wide_words;
     uint32_t refs_max;
     uint32_t refs;
     uint64_t seed[2]; // of the hash: nobody can aim ids at one line
+    struct tr_zones zones; // with `shapes`
 };
 
 struct tr_table_options {

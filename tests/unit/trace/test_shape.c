@@ -145,6 +145,47 @@ static void zones_are_numbered_and_bounded(void **state)
         assert_int_equal(tr_zones_number(&zones, 1000 + i), i);
     assert_int_equal(tr_zones_number(&zones, 1001), 1);
     assert_int_equal(tr_zones_number(&zones, 5), 0);
+    assert_int_equal(zones.unknown, 1);
+}
+
+static void spans_of_zones_too_many_are_counted(void **state)
+{
+    struct seen seen = {0};
+    struct bench *b = bench_shaped(&seen);
+
+    for (uint64_t id = 1; id <= TR_ZONES_MAX + 3; id++) {
+        union tr_message m[3];
+        uint32_t slots = span_make(b, m, "d1", id, false);
+
+        m[slots - 1].shape.zone = (uint32_t)id;
+        assert_int_equal(tr_owner_receive(b->owner, 0, m, slots, b->now, b->wall), slots);
+    }
+    assert_int_equal(b->counters->zones_unknown, 3);
+    bench_free(b);
+}
+
+static void a_zone_that_came_long_ago_makes_room(void **state)
+{
+    struct tr_zones zones = {.now_ns = 100 * TR_S};
+
+    for (uint32_t i = 1; i <= TR_ZONES_MAX; i++)
+        tr_zones_number(&zones, 1000 + i);
+    zones.now_ns += TR_ZONES_FORGET_NS - 1;
+    for (uint32_t i = 1; i <= TR_ZONES_MAX; i++)
+        if (i != 77)
+            tr_zones_number(&zones, 1000 + i);
+    assert_int_equal(tr_zones_number(&zones, 5), 0);
+    zones.now_ns++;
+    assert_int_equal(tr_zones_number(&zones, 5), 77);
+    assert_int_equal(tr_zones_number(&zones, 6), 0); // all others came lately
+    assert_int_equal(tr_zones_number(&zones, 1078), 78);
+    // A trace that began before may mean the old one by that number.
+    assert_int_equal(tr_zones_known(&zones, 77, zones.now_ns - 1), 0);
+    assert_int_equal(tr_zones_known(&zones, 77, zones.now_ns), 77);
+    assert_int_equal(tr_zones_known(&zones, 78, zones.now_ns - 1), 78);
+    // And back: it is a new one by then.
+    zones.now_ns += TR_ZONES_FORGET_NS;
+    assert_int_not_equal(tr_zones_number(&zones, 1077), 0);
 }
 
 int main(void)
@@ -155,6 +196,8 @@ int main(void)
         cmocka_unit_test(a_span_that_was_walked_before_has_an_empty_record),
         cmocka_unit_test(durations_are_packed),
         cmocka_unit_test(zones_are_numbered_and_bounded),
+        cmocka_unit_test(spans_of_zones_too_many_are_counted),
+        cmocka_unit_test(a_zone_that_came_long_ago_makes_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
