@@ -65,6 +65,8 @@ static int root_span_compile(struct tr_rule *rule, const struct tr_rule_options 
     if (o->field || o->fields.count)
         return tr_error_set(error, EINVAL, "%s.field: has-root-span takes none", path);
     rc = tr_rule_test_make(&test, TR_RULE_EQ, TR_RULE_BOOL, o->value.items, o->value.count, 1, &why);
+    if (rc == 0 && rule->root == !test.boolean)
+        rc = tr_error_set(&why, EINVAL, "value: has-root-span is asked to be both true and false");
     if (rc == 0)
         rule->root = test.boolean;
     tr_rule_test_clear(&test);

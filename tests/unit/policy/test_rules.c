@@ -634,6 +634,8 @@ static void a_config_says_what_it_means(void **state)
          PATH ".conditions[0].field: has-root-span takes none"},
         {"rules: [{drop: true, scope: span, conditions: [{operator: has-root-span, value: true}]}]",
          PATH ".conditions[0].operator: has-root-span is of the trace, not of one span (scope: trace)"},
+        {ONE("{operator: has-root-span, value: true}, {operator: has-root-span, value: false}"),
+         PATH ".conditions[1].value: has-root-span is asked to be both true and false"},
     };
 
     for (size_t i = 0; i < TR_NELEMS(rows); i++) {
