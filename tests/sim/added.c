@@ -4,6 +4,8 @@
 // outbox before their verdict is read.
 #include "world.h"
 
+#include <math.h>
+
 #include "base/pb.h"
 #include "otlp/value.h"
 
@@ -59,11 +61,18 @@ bool sim_added_cut(struct sim_world *world, struct sim_added *added, const uint8
     return true;
 }
 
-static const char *name_of(unsigned config, uint16_t policy, char text[SIM_POLICY_BYTES])
+static const char *name_of(const struct sim_world *world, uint32_t epoch, uint16_t policy, char text[SIM_POLICY_BYTES])
 {
     static const char *const names[SIM_CONFIGS][2] = {{"errors"},       {"half", "errors"}, {"gold", "errors"}, {"slow"},
                                                       {"both"},         {NULL},             {"plan"}};
+    unsigned config = world->config_of[epoch];
 
+    if (config == SIM_RULES)
+        return sim_rules_name(world, epoch, policy, text);
+    if (sim_looks_at_shape(world, config))
+        return sim_shapes_name(world, epoch, policy);
+    if (config >= SIM_CONFIGS)
+        return sim_limits_name(config - SIM_CONFIGS, policy);
     if (names[config][0])
         return policy < 2 && names[config][policy] ? names[config][policy] : "";
     if (policy >= 400)
@@ -72,9 +81,21 @@ static const char *name_of(unsigned config, uint16_t policy, char text[SIM_POLIC
     return text;
 }
 
-// Of a trace decided under the config that counts: what half of those like it share stands for two.
-static bool count_holds(const struct sim_trace *trace, double count)
+static bool adds(const struct sim_world *world, uint32_t epoch)
 {
+    unsigned config = world->config_of[epoch];
+
+    return config == SIM_CONFIG_ADDS || (config == SIM_RULES && sim_rules_add(world, epoch));
+}
+
+// Of a trace decided under a config that counts: what half of those like it share stands for two, and so on.
+static bool count_holds(const struct sim_world *world, const struct sim_trace *trace, uint32_t index, double count)
+{
+    if (world->config_of[trace->verdict_epoch] == SIM_RULES) {
+        double says = sim_say(world, trace, index, trace->verdict_epoch).count;
+
+        return count >= 1 && (trace->verdict_spans < trace->spans || trace->verdicts > 1 || fabs(count - says) < 1e-9);
+    }
     if (trace->verdict_policy == 1 || (trace->error && trace->verdict_spans == trace->spans))
         return count == 1;
     return count == 2 || (trace->error && count == 1);
@@ -84,7 +105,7 @@ static bool count_holds(const struct sim_trace *trace, double count)
 static bool always_adds(const struct sim_world *world)
 {
     for (uint32_t epoch = 1; epoch <= world->epoch; epoch++)
-        if (world->config_of[epoch] != SIM_CONFIG_ADDS)
+        if (!adds(world, epoch))
             return false;
     return true;
 }
@@ -101,13 +122,13 @@ bool sim_added_holds(struct sim_world *world, uint32_t index)
 
         if (!trace->seen[number])
             continue;
-        if (added->policy[0] ? strcmp(added->policy, name_of(config, trace->verdict_policy, text)) != 0 : always)
+        if (added->policy[0] ? strcmp(added->policy, name_of(world, trace->verdict_epoch, trace->verdict_policy, text)) != 0 : always)
             return sim_fail(world, "trace %u span %u says that %s kept it, config %u (epoch %u) has %s", index, number,
-                            added->policy, config, trace->verdict_epoch, name_of(config, trace->verdict_policy, text));
+                            added->policy, config, trace->verdict_epoch, name_of(world, trace->verdict_epoch, trace->verdict_policy, text));
         if (trace->verdicts == 1 && added->reopened != trace->reopened)
             return sim_fail(world, "trace %u span %u does %ssay that it is reopened", index, number,
                             added->reopened ? "" : "not ");
-        if (added->count ? config != SIM_CONFIG_ADDS || !count_holds(trace, added->count)
+        if (added->count ? !adds(world, trace->verdict_epoch) || !count_holds(world, trace, index, added->count)
                          : always && !added->reopened)
             return sim_fail(world, "trace %u span %u stands for %g, kept by policy %u of config %u with %u of %u spans", index,
                             number, added->count, trace->verdict_policy, config, trace->verdict_spans, trace->spans);

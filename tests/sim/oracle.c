@@ -100,7 +100,8 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
     uint32_t index = (uint32_t)record->trace_id[14] << 8 | record->trace_id[15];
     struct sim_trace *trace = &world->traces[index % SIM_TRACES];
     uint64_t age = record->decided_wall_ns - record->first_wall_ns;
-    bool kept = record->verdict == TR_VERDICT_KEEP, due;
+    bool kept = record->verdict == TR_VERDICT_KEEP;
+    struct sim_says says;
 
     if (index >= SIM_TRACES || memcmp(trace->id, record->trace_id, 16) != 0)
         return sim_fail(world, "a verdict about a trace that nobody sent");
@@ -120,21 +121,27 @@ static bool verdict_holds(struct sim_world *world, uint32_t lcore, uint64_t numb
 
     // With all its spans there, the config of its epoch says what must have come out; with fewer, what
     // cannot.
-    due = sim_keeps(world, trace, index, world->config_of[record->epoch]);
-    if (kept && !due)
-        return sim_fail(world, "trace %u was kept, which config %u (epoch %u) does not want", index,
-                        world->config_of[record->epoch], record->epoch);
+    world->judged = record->epoch;
+    says = sim_say(world, trace, index, record->epoch);
+    sim_reaches("config %u: %s, %s", world->config_of[record->epoch], kept ? "kept" : "dropped",
+                record->when == TR_WHEN_CERTAIN       ? "at once"
+                : record->spans == trace->spans       ? "all there"
+                                                      : "a part");
     if (record->marks & TR_MARK_REOPENED)
-        return kept || sim_fail(world, "trace %u was reopened to be dropped", index);
+        return (kept && sim_may_reopen(world, trace, index, record->epoch)) ||
+               sim_fail(world, "trace %u was reopened, which config %u (epoch %u) does not want", index,
+                        world->config_of[record->epoch], record->epoch);
     if (record->when == TR_WHEN_CERTAIN)
-        return kept == due || sim_fail(world, "trace %u was %s for certain; config %u (epoch %u) %s it", index,
-                                       kept ? "kept" : "dropped", world->config_of[record->epoch], record->epoch,
-                                       due ? "wants" : "does not want");
-    if (!kept && due && record->spans == trace->spans &&
-        !sim_is_limited(trace, world->config_of[record->epoch]))
-        return sim_fail(world,
-                        "trace %u was dropped with all its %u spans there; config %u (epoch %u) wants it",
-                        index, trace->spans, world->config_of[record->epoch], record->epoch);
+        return kept == says.kept || sim_fail(world, "trace %u was %s for certain; config %u (epoch %u) %s it", index,
+                                             kept ? "kept" : "dropped", world->config_of[record->epoch], record->epoch,
+                                             says.kept ? "wants" : "does not want");
+    if (!(kept ? sim_may_keep : sim_may_drop)(world, trace, index, record->epoch, record->spans))
+        return sim_fail(world, "trace %u was %s with %u of %u spans there; config %u (epoch %u) %s it", index,
+                        kept ? "kept" : "dropped", record->spans, trace->spans, world->config_of[record->epoch], record->epoch,
+                        kept ? "does not want" : "wants");
+    if (record->spans == trace->spans && says.policy != SIM_POLICY_UNTOLD && record->policy != says.policy)
+        return sim_fail(world, "trace %u was %s by policy %u, config %u (epoch %u) has it from %u", index, kept ? "kept" : "dropped",
+                        record->policy, world->config_of[record->epoch], record->epoch, says.policy);
 
     if (record->when == TR_WHEN_WAIT ? age < world->wait_of[record->epoch]
                                      : record->when != TR_WHEN_SIZE && record->when != TR_WHEN_SHUTDOWN &&
@@ -167,7 +174,7 @@ static bool reopened_holds(struct sim_world *world, uint32_t index)
     trace->verdict_policy = record->policy;
     if (!(record->marks & TR_MARK_REOPENED) || !record->epoch || record->epoch > world->epoch)
         return sim_fail(world, "trace %u was dropped, and is kept without a word", index);
-    return sim_keeps(world, trace, index, world->config_of[record->epoch]) ||
+    return sim_may_reopen(world, trace, index, record->epoch) ||
            sim_fail(world, "trace %u was reopened, which config %u (epoch %u) does not want", index,
                     world->config_of[record->epoch], record->epoch);
 }
@@ -384,8 +391,10 @@ static bool trace_holds(struct sim_world *world, uint32_t index)
         return sim_fail(world, "trace %u: %u, %u that followed and %u late spans in its verdict, %u accepted, %u perhaps",
                         index, record->spans, record->followed_spans, record->late_spans, accepted, unknown);
     // Whatever the order and the pauses its spans came in: what its config wants of the whole trace it has kept.
-    due = sim_keeps(world, trace, index, world->config_of[record->epoch]);
+    // What is wanted at last was, or is now; what was kept stays.
+    due = sim_say(world, trace, index, record->epoch).kept;
     return !world->options.roomy || world->swaps || accepted < trace->spans || trace->kept == due ||
+           (trace->kept && sim_may_reopen(world, trace, index, record->epoch)) ||
            sim_is_limited(trace, world->config_of[record->epoch]) ||
            sim_looks_at_shape(world, world->config_of[record->epoch]) || // which goes with a dropped trace's references
            sim_fail(world, "trace %u is %s with all its spans there; config %u (epoch %u) %s it", index,

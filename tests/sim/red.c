@@ -6,8 +6,8 @@
 #include "base/hash.h"
 
 static const char *const blocks[] = {
-    "series_max: 64\nexemplars: {enabled: true}\ndimensions: [{name: tier, default: none}]\n",
-    "series_max: 64\ndimensions: [{name: tier, default: none}]\nhistogram: {exponential: {max_size: 20}}\n",
+    "series_max: 512\nexemplars: {enabled: true}\ndimensions: [{name: tier, default: none}]\n",
+    "series_max: 512\ndimensions: [{name: tier, default: none}]\nhistogram: {exponential: {max_size: 20}}\n",
     "series_max: 16\nresource_metrics_cache_size: 4\ndimensions: [{name: tier, default: none}]\naggregation_cardinality_limit: 2\n",
 };
 

@@ -27,6 +27,7 @@ static unsigned seconds = 120; // until a seed hangs: of those under a sanitizer
 
 static void report(bool good, uint32_t frames)
 {
+    static char config[64 * 1024];
     const struct sim_options *o = &world.options;
     uint64_t read = 0, lost = 0, reopened = 0, gone = 0, at_once = 0;
 
@@ -55,6 +56,10 @@ static void report(bool good, uint32_t frames)
            (unsigned long long)world.broken, (unsigned long long)read, (unsigned long long)lost,
            (unsigned long long)world.swaps, (unsigned long long)reopened, (unsigned long long)gone,
            (unsigned long long)at_once);
+    if (!good && world.judged && world.judged <= world.epoch) {
+        sim_config_write(&world, world.judged, config, sizeof(config));
+        printf("  the last config that was judged, of epoch %u: %s\n", world.judged, config);
+    }
     if (world.net)
         sim_net_report(&world, frames);
     fflush(stdout);
@@ -132,7 +137,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--first") == 0)
             first = true;
         else if (strcmp(argv[i], "--reached") == 0)
-            sim_net_reach(), counts = true;
+            sim_net_reach(), sim_reach(), counts = true;
         else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
             seconds = (unsigned)atoi(argv[++i]);
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
@@ -146,7 +151,7 @@ int main(int argc, char **argv)
     for (uint64_t seed = from; seed <= to && !(first && failures); seed++)
         failures += !run_apart(seed);
     if (counts)
-        sim_net_reached();
+        sim_net_reached(), sim_reached();
     printf("seeds %llu to %llu: %llu failed\n", (unsigned long long)from, (unsigned long long)to,
            (unsigned long long)failures);
     return failures > 0;

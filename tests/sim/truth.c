@@ -28,6 +28,8 @@ void sim_traces_draw(struct sim_world *world)
         trace->slow = sim_draw(world, 4) == 0;
         trace->error_span = (uint32_t)sim_draw(world, trace->spans);
         trace->slow_span = (uint32_t)sim_draw(world, trace->spans);
+        if (sim_shaped(world))
+            sim_shapes_draw(world, i);
     }
 }
 
@@ -36,15 +38,7 @@ static bool is_gold(uint32_t trace)
     return trace % 5 == 0;
 }
 
-// In every third world one of the configs looks at the shape of traces: all spans but the root have one parent and one
-// query.
-bool sim_shaped(const struct sim_world *world)
-{
-    return world->options.seed % 3 == 0;
-}
-
-#define SHAPED_CONFIG   3
-#define SHAPED_SIBLINGS 5
+#define SHAPED_CONFIG 3
 
 bool sim_looks_at_shape(const struct sim_world *world, unsigned config)
 {
@@ -62,21 +56,19 @@ size_t sim_span_make(const struct sim_world *world, uint32_t trace, uint32_t num
 
     p = tr_pb_put_bytes(p, 1, bad ? zero : of->id, 16);
     p = tr_pb_put_bytes(p, 2, span_id, 8);
-    if (number)
-        p = tr_pb_put_bytes(p, 4, "\x01parents", 8);
-    p = tr_pb_put_bytes(p, 5, "operation", 9);
-    p = tr_pb_put_fixed64(p, 7, TR_S);
-    p = tr_pb_put_fixed64(p, 8, end_ns);
+    if (sim_shaped(world)) {
+        p = sim_shape_put(world, trace, number, p);
+    } else {
+        if (number)
+            p = tr_pb_put_bytes(p, 4, "\x01parents", 8);
+        p = tr_pb_put_bytes(p, 5, "operation", 9);
+        p = tr_pb_put_fixed64(p, 7, TR_S);
+        p = tr_pb_put_fixed64(p, 8, end_ns);
+    }
     if (number % 3 == 0)
         p = put_attribute(p, 9, "user.id", "u-1234567890");
     if (is_gold(trace))
         p = put_attribute(p, 9, "tier", "gold");
-    if (sim_shaped(world)) {
-        char query[64];
-
-        snprintf(query, sizeof(query), "SELECT a FROM t WHERE b IN (%u, '%u') -- %u", number, trace, number);
-        p = put_attribute(p, 9, number % 2 ? "db.query.text" : "db.statement", query);
-    }
     p = tr_pb_put_bytes(p, 1000, "unknown", 7);
     if (of->error && number == of->error_span)
         p = tr_pb_put_bytes(p, 15, error, sizeof(error));
@@ -114,10 +106,17 @@ uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most)
     return taken;
 }
 
-// The ResourceSpans of those that are, or are not, of gold traces: in one to three ScopeSpans, with the
+static bool is_of(const struct sim_world *world, uint16_t span, bool gold, uint32_t zone)
+{
+    uint32_t trace = span / SIM_TRACE_SPANS;
+
+    return is_gold(trace) == gold && world->traces[trace].shapes[span % SIM_TRACE_SPANS].zone == zone;
+}
+
+// The ResourceSpans of those that are, or are not, of gold traces, and of one zone: in one to three ScopeSpans, with the
 // resource before or after them: both are legal.
 static uint8_t *resource_spans_put(struct sim_world *world, const uint16_t *spans, uint32_t count,
-                                   uint32_t bad, bool gold, uint8_t *to)
+                                   uint32_t bad, bool gold, uint32_t zone, uint8_t *to)
 {
     static uint8_t scope_spans[16384], whole[32768], resource[256];
     uint32_t parts = 1 + (uint32_t)sim_draw(world, 3), at = 0;
@@ -129,6 +128,8 @@ static uint8_t *resource_spans_put(struct sim_world *world, const uint16_t *span
     r = put_attribute(resource, 1, "service.name", service);
     if (gold)
         r = put_attribute(r, 1, "plan", "gold");
+    if (zone)
+        r = put_attribute(r, 1, "cloud.availability_zone", sim_zone_name(zone));
     if (resource_first)
         w = tr_pb_put_bytes(w, 1, resource, (size_t)(r - resource));
     for (uint32_t part = 0; part < parts; part++) {
@@ -140,7 +141,7 @@ static uint8_t *resource_spans_put(struct sim_world *world, const uint16_t *span
             uint8_t span[512];
             size_t bytes = sim_span_make(world, trace, spans[at] % SIM_TRACE_SPANS, at + bad >= count, span);
 
-            if (is_gold(trace) == gold)
+            if (is_of(world, spans[at], gold, zone))
                 s = tr_pb_put_bytes(s, 2, span, bytes);
         }
         w = tr_pb_put_bytes(w, 2, scope_spans, (size_t)(s - scope_spans));
@@ -153,9 +154,12 @@ static uint8_t *resource_spans_put(struct sim_world *world, const uint16_t *span
 size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t count, uint32_t bad,
                      uint8_t *body)
 {
-    uint8_t *to = resource_spans_put(world, spans, count, bad, false, body);
+    uint8_t *to = body;
 
-    return (size_t)(resource_spans_put(world, spans, count, bad, true, to) - body);
+    for (uint32_t zone = 0; zone < (sim_shaped(world) ? SIM_ZONES : 1); zone++)
+        for (int gold = 0; gold < 2; gold++)
+            to = resource_spans_put(world, spans, count, bad, gold, zone, to);
+    return (size_t)(to - body);
 }
 
 // --- configs
@@ -163,16 +167,7 @@ size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t co
 #define ERRORS "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}"
 #define GOLD   "{name: gold, type: string_attribute, string_attribute: {key: tier, values: [gold]}}"
 
-#define LIMIT(rate) "type: rate_limiting, rate_limiting: {spans_per_second: " #rate "}}"
-
-static const char *const limits[SIM_LIMITS] = {
-    "policies: [" ERRORS ", {name: limit, " LIMIT(300) "]",
-    "policies: [{name: c, type: composite, composite: {max_total_spans_per_second: 200, composite_sub_policy: [" ERRORS ", "
-    "{name: some, " LIMIT(150) ", {name: all, type: always_sample}]}}]",
-    "policies: [{name: d, type: drop, drop: {drop_sub_policy: [{name: few, " LIMIT(100) "]}}, {name: limit, " LIMIT(200) "]",
-};
-
-static void config_write(const struct sim_world *world, unsigned config, uint32_t epoch, char *text, size_t room)
+void sim_config_write(const struct sim_world *world, uint32_t epoch, char *text, size_t room)
 {
     static const char *const fixed[SIM_CONFIGS] = {
         [0] = "policies: [" ERRORS "]",
@@ -184,10 +179,11 @@ static void config_write(const struct sim_world *world, unsigned config, uint32_
         [4] = "policies: [{name: both, type: and, and: {and_sub_policy: [" ERRORS ", "
               "{name: slow, type: latency, latency: {threshold_ms: 1000}}]}}]",
     };
+    unsigned config = world->config_of[epoch];
     size_t n;
 
     if (config == SHAPED_CONFIG && sim_shaped(world)) {
-        snprintf(text, room, "policies: [{name: n, type: n_plus_one, n_plus_one: {min_siblings: %d}}]", SHAPED_SIBLINGS);
+        sim_shapes_write(world, epoch, text, room);
         return;
     }
     if (config == 6) { // of the resource, and each time another predicate: no set before tests it
@@ -197,8 +193,12 @@ static void config_write(const struct sim_world *world, unsigned config, uint32_
                  epoch);
         return;
     }
+    if (config == SIM_RULES) {
+        sim_rules_write(world, epoch, text, room);
+        return;
+    }
     if (config >= SIM_CONFIGS) {
-        snprintf(text, room, "%s", limits[config - SIM_CONFIGS]);
+        sim_limits_write(config - SIM_CONFIGS, text, room);
         return;
     }
     if (fixed[config]) {
@@ -218,29 +218,17 @@ static void config_write(const struct sim_world *world, unsigned config, uint32_
         "]");
 }
 
-// Independent of policy/: FNV-1a, 64 bits, over the default salt and the id; the lower half is kept.
-static bool half_keeps(const struct sim_trace *trace)
-{
-    uint64_t hash = 0xcbf29ce484222325ull;
-
-    for (const char *p = "default-hash-seed"; *p; p++)
-        hash = (hash ^ (uint8_t)*p) * 0x100000001b3ull;
-    for (int i = 0; i < 16; i++)
-        hash = (hash ^ trace->id[i]) * 0x100000001b3ull;
-    return hash <= UINT64_MAX / 2;
-}
-
-bool sim_keeps(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, unsigned config)
+static bool keeps(const struct sim_trace *trace, uint32_t number, unsigned config)
 {
     if (config >= SIM_CONFIGS)
-        return true;
+        return sim_limits_want(trace, config - SIM_CONFIGS);
     switch (config) {
     case 0:
         return trace->error;
-    case 1:
-        return trace->error || half_keeps(trace);
+    case SIM_CONFIG_ADDS:
+        return trace->error || sim_one_in(trace, "default-hash-seed", 2);
     case SHAPED_CONFIG:
-        return sim_shaped(world) ? trace->spans > SHAPED_SIBLINGS : trace->slow;
+        return trace->slow;
     case 4:
         return trace->error && trace->slow;
     case 6:
@@ -250,9 +238,44 @@ bool sim_keeps(const struct sim_world *world, const struct sim_trace *trace, uin
     }
 }
 
+struct sim_says sim_say(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch)
+{
+    unsigned config = world->config_of[epoch];
+
+    if (config == SIM_RULES)
+        return sim_rules_say(world, trace, number, epoch);
+    if (sim_looks_at_shape(world, config))
+        return sim_shapes_say(world, trace, epoch);
+    return (struct sim_says){.kept = keeps(trace, number, config), .policy = SIM_POLICY_UNTOLD};
+}
+
+// What spans keep, more of them keep too; but rules may look at what is not there.
+bool sim_may_keep(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch, uint32_t spans)
+{
+    if (world->config_of[epoch] == SIM_RULES)
+        return sim_rules_may_say(world, trace, number, epoch, spans, true);
+    return (sim_looks_at_shape(world, world->config_of[epoch]) && spans < trace->spans) || sim_say(world, trace, number, epoch).kept;
+}
+
+bool sim_may_drop(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch, uint32_t spans)
+{
+    if (world->config_of[epoch] == SIM_RULES)
+        return sim_rules_may_say(world, trace, number, epoch, spans, false);
+    return spans < trace->spans || !sim_say(world, trace, number, epoch).kept || sim_is_limited(trace, world->config_of[epoch]);
+}
+
 bool sim_is_limited(const struct sim_trace *trace, unsigned config)
 {
-    return config >= SIM_CONFIGS && !(config == SIM_CONFIGS && trace->error);
+    return config >= SIM_CONFIGS && config != SIM_RULES && sim_limits_refuse(trace, config - SIM_CONFIGS);
+}
+
+// With whatever spans were there then.
+bool sim_may_reopen(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch)
+{
+    for (uint32_t spans = 1; spans <= trace->spans; spans++)
+        if (sim_may_keep(world, trace, number, epoch, spans))
+            return true;
+    return false;
 }
 
 struct tr_epoch *sim_epoch_draw(struct sim_world *world)
@@ -267,16 +290,20 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     struct tr_error error = {0};
 
     if (world->options.limits && config % 4) // one in four has none
-        config = SIM_CONFIGS + config % SIM_LIMITS;
+        config = SIM_CONFIGS + (unsigned)(tr_mix64(world->options.seed << 16 ^ epoch->number) % SIM_LIMITS);
     epoch->number = ++world->epoch;
     if (sim_shaped(world) && epoch->number % 2) // it comes and goes
         config = SHAPED_CONFIG;
-    config_write(world, config, epoch->number, text, sizeof(text));
+    if (sim_ruled(world) && !sim_looks_at_shape(world, config) && (epoch->number % 3 || !world->options.swaps))
+        config = SIM_RULES;
+    world->config_of[epoch->number] = config;
+    sim_config_write(world, epoch->number, text, sizeof(text));
     if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||
         tr_options_parse(&tr_attributes_option_table, rules, strlen(rules), &attributes, &error))
         goto fail;
     sampling = *(const struct tr_tail_sampling_options *)tr_options_struct(policies);
     epoch->red = sim_red_of(world, epoch->number);
+    sampling.decide_at_once = true; // if policies allow it
     sampling.watched = epoch->red ? &epoch->red->watch : NULL;
     if (tr_policy_set_compile(&sampling, before, epoch->number, world->options.lcores, &epoch->policies,
                               &error) ||
@@ -288,10 +315,9 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
     epoch->policies->wait_ns = world->options.wait_ns * (1 + sim_draw(world, 3));
     epoch->policies->wait_min_ns = world->options.wait_min_ns;
     epoch->policies->reopen = world->options.reopens && (world->options.roomy || sim_draw(world, 8));
-    epoch->policies->at_once = sim_draw(world, 2);
+    epoch->policies->at_once &= sim_draw(world, 2);
     for (uint32_t i = 0; i < world->options.lcores; i++)
         epoch->counters[i] = calloc(epoch->policies->policies + 1, sizeof(*epoch->counters[i]));
-    world->config_of[epoch->number] = config;
     world->wait_of[epoch->number] = epoch->policies->wait_ns;
     return epoch;
 fail:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "world.h"
 
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -55,7 +54,7 @@ static void options_draw(struct sim_world *world)
     o->outbox_bytes = o->slow_readers ? draw_power(world, 14, 17) : draw_power(world, 18, 20);
     o->drains = sim_draw(world, 4) == 0;
     o->floods = sim_draw(world, 6) == 0;
-    o->limits = o->seed % 3 == 0;
+    o->limits = o->seed % 3 == 0 || o->seed % 6 == 1;
     o->window = 24;
     o->roomy = !o->floods && sim_draw(world, 3) == 0;
     o->reopens = o->roomy || sim_draw(world, 4);
@@ -114,6 +113,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
     world->mesh->peers[i].wake = woken;
     world->mesh->peers[i].wake_context = &world->sleepers[i];
     tr_outbox_cursor_init(&world->lcores[i]->outbox, &world->cursors[i]);
+    sim_spy(world, i);
     return 0;
 }
 
@@ -146,7 +146,9 @@ int sim_open(struct sim_world *world, uint64_t seed)
         return -errno;
     if (tr_mesh_create(&world->mesh, world->options.lcores, world->options.slots, &error) < 0)
         goto fail;
+    sim_limits_open();
     tr_mesh_epoch_publish(world->mesh, sim_epoch_draw(world));
+    sim_limits_swapped(world);
     for (uint32_t i = 0; i < world->options.lcores; i++)
         if (lcore_open(world, i, &error) < 0)
             goto fail;
@@ -186,6 +188,7 @@ static bool lcore_step(struct sim_world *world, uint32_t i)
     uint32_t *flag = &world->mesh->peers[i].sleeping;
     uint64_t deadline;
     bool worked;
+    uint32_t newest;
 
     switch (sleeper->state) {
     case SIM_FLAGGED: // the second look
@@ -203,7 +206,9 @@ static bool lcore_step(struct sim_world *world, uint32_t i)
     default:
         break;
     }
+    newest = lcore->walker.epoch->number;
     worked = tr_lcore_poll(lcore, world->now) > 0;
+    sim_limits_settled(world, newest);
     while (tr_study_take(&lcore->study))
         tr_study_taken(&lcore->study);
     if (worked)
@@ -226,6 +231,7 @@ static void config_swap(struct sim_world *world)
     epoch = sim_epoch_draw(world);
     if (tr_mesh_epoch_publish(world->mesh, epoch) == 0) {
         world->swaps++;
+        sim_limits_swapped(world);
     } else {
         world->epoch--;
         tr_epoch_free(epoch);

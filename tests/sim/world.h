@@ -4,6 +4,8 @@
 // break; tiny rings, journals, tables and outboxes; configs that change. One seed draws all of it.
 //
 // truth.c    what clients send and what a config must make of it
+// limits.c   the same of configs that spend budgets; spy.c: what owners ask and are answered
+// rules.c    the same of configs of rules; shapes.c: of those that look at the shape of traces
 // client.c   the clients: requests, what was answered
 // direct.c   a port that hands their bytes over
 // net.h      in every second seed: a network between, our own TCP at both ends of it
@@ -11,6 +13,8 @@
 // world.c    the schedule: who runs when, who sleeps, when the world is healed
 #ifndef TEST_SIM_WORLD_H
 #define TEST_SIM_WORLD_H
+
+#include <stdarg.h>
 
 #include "lcore/lcore.h"
 #include "red/merge.h"
@@ -21,7 +25,8 @@
 #define SIM_TRACE_SPANS 64
 #define SIM_BODY_SPANS  32
 #define SIM_CONFIGS     7
-#define SIM_LIMITS      3 // further ones, that spend budgets
+#define SIM_LIMITS      8 // further ones, that spend budgets
+#define SIM_RULES       (SIM_CONFIGS + SIM_LIMITS) // rules, drawn for each epoch
 #define SIM_EPOCHS      512
 #define SIM_REDS_MAX    6
 #define SIM_PATIENCE_NS (60 * TR_S) // of a client on a network: the server may have gone and its RST been lost
@@ -47,6 +52,16 @@ struct sim_added {
     bool reopened; // it said so
 };
 
+// Of a span, in worlds whose configs look at it (shapes.c).
+#define SIM_ROOT  255 // parent: none
+#define SIM_GONE  254 // one that never comes
+#define SIM_ZONES 3   // 0: not known
+struct sim_shape {
+    uint8_t parent, from, to; // number; slots of time
+    uint8_t kind, zone, asks;
+    bool waits, failed;
+};
+
 struct sim_trace {
     uint8_t id[16];
     uint32_t spans;
@@ -62,6 +77,7 @@ struct sim_trace {
     uint16_t verdict_policy;
     struct sim_added added[SIM_TRACE_SPANS];
     bool reopened; // and some of its spans may be gone
+    struct sim_shape shapes[SIM_TRACE_SPANS];
 };
 
 enum sim_client_state { SIM_CLOSED, SIM_IDLE, SIM_SENDING };
@@ -142,6 +158,7 @@ struct sim_world {
     uint64_t accepted_told[SIM_LCORES_MAX]; // spans of requests answered with success, rejected ones included
     const char *failure;                    // the first thing that did not hold
     char text[512];
+    uint32_t judged; // the epoch whose config was asked last, for the report
 };
 
 // Draw everything from the seed. Returns 0 or -errno.
@@ -175,14 +192,65 @@ uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most)
 // An ExportTraceServiceRequest with them, `bad` of them (the last) such that the walk rejects them.
 size_t sim_body_make(struct sim_world *world, const uint16_t *spans, uint32_t count, uint32_t bad,
                      uint8_t *body);
-// Does the config keep a trace when all its spans are there?
-bool sim_keeps(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, unsigned config);
 
-// Do configs of this world look at the shape of traces?
-bool sim_shaped(const struct sim_world *world);
+// What the config of an epoch says of a trace when all its spans are there.
+#define SIM_POLICY_UNTOLD 0xfffeu
+struct sim_says {
+    bool kept;
+    uint16_t policy; // whose word it is
+    double count;    // for how many it stands; 0: not told
+};
+struct sim_says sim_say(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch);
+// May it say so when some `spans` of them are?
+bool sim_may_keep(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch, uint32_t spans);
+bool sim_may_drop(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch, uint32_t spans);
+// The config of an epoch, as text.
+void sim_config_write(const struct sim_world *world, uint32_t epoch, char *text, size_t room);
+bool sim_may_reopen(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch);
+// One trace in `rate`, by the hash of salt and id.
+bool sim_one_in(const struct sim_trace *trace, const char *salt, uint64_t rate);
+
 bool sim_looks_at_shape(const struct sim_world *world, unsigned config);
 // May it be dropped all the same, since a budget was spent?
 bool sim_is_limited(const struct sim_trace *trace, unsigned config);
+
+// rules.c
+bool sim_ruled(const struct sim_world *world);
+void sim_rules_write(const struct sim_world *world, uint32_t epoch, char *text, size_t room);
+struct sim_says sim_rules_say(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch);
+bool sim_rules_may_say(const struct sim_world *world, const struct sim_trace *trace, uint32_t number, uint32_t epoch,
+                       uint32_t count, bool kept);
+bool sim_rules_add(const struct sim_world *world, uint32_t epoch); // do they add to kept spans?
+const char *sim_rules_name(const struct sim_world *world, uint32_t epoch, uint16_t policy, char text[SIM_POLICY_BYTES]);
+
+// limits.c
+void sim_limits_open(void);
+void sim_limits_write(unsigned limit, char *text, size_t room);
+const char *sim_limits_name(unsigned limit, uint16_t policy);
+bool sim_limits_want(const struct sim_trace *trace, unsigned limit);   // may it be kept?
+bool sim_limits_refuse(const struct sim_trace *trace, unsigned limit); // may it be refused?
+void sim_limits_swapped(struct sim_world *world);
+bool sim_limits_settled(struct sim_world *world, uint32_t newest);
+// slots_before  that it had asked when it came up
+bool sim_limits_hold(struct sim_world *world, const struct tr_trace *trace, uint64_t slots_before, enum tr_answer answer,
+                     uint16_t policy);
+
+// reach.c: count what is reached, from sim_reach() on.
+void sim_reach(void);
+void sim_reaches(const char *format, ...) tr_printf(1, 2);
+void sim_reached(void);
+
+// spy.c
+void sim_spy(struct sim_world *world, uint32_t lcore);
+
+// shapes.c
+bool sim_shaped(const struct sim_world *world);
+void sim_shapes_draw(struct sim_world *world, uint32_t number);
+uint8_t *sim_shape_put(const struct sim_world *world, uint32_t trace, uint32_t number, uint8_t *p);
+const char *sim_zone_name(uint32_t zone);
+void sim_shapes_write(const struct sim_world *world, uint32_t epoch, char *text, size_t room);
+struct sim_says sim_shapes_say(const struct sim_world *world, const struct sim_trace *trace, uint32_t epoch);
+const char *sim_shapes_name(const struct sim_world *world, uint32_t epoch, uint16_t policy);
 
 // client.c
 int sim_clients_open(struct sim_world *world);
