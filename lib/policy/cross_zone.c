@@ -34,4 +34,5 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_cross_zone = {"cross_zone", TR_POLICY_ANYWHERE, compile, decide};
+const struct tr_policy_type tr_policy_cross_zone = {"cross_zone", TR_POLICY_ANYWHERE, compile, decide,
+                                                    tr_policy_never_certain};

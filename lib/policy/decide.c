@@ -125,7 +125,17 @@ static bool keeps_partial(const struct tr_policy *policy, const struct tr_trace 
            policy->type->certain(policy, &blank) != TR_ANSWER_KEEP;
 }
 
-// A trace that was dropped, and is asked about again: what keeps state has had its say.
+// Does it want the records of the trace's spans, of which some have gone?
+static bool lacks_shape(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    for (uint32_t i = 0; i < policy->sub_count; i++)
+        if (lacks_shape(&policy->sub[i], trace))
+            return true;
+    return policy->type->certain == tr_policy_never_certain && !trace->shapes;
+}
+
+// A trace that was dropped, and is asked about again: what keeps state has had its say, and what looks at the shape says
+// nothing about a part of it.
 static enum tr_answer ask_again(const struct tr_policy_set_whole *whole, uint32_t at, const struct tr_trace *trace,
                                 uint32_t *by)
 {
@@ -134,7 +144,7 @@ static enum tr_answer ask_again(const struct tr_policy_set_whole *whole, uint32_
     uint32_t row;
 
     *by = whole->order[at];
-    if (!whole->pure[*by])
+    if (!whole->pure[*by] || lacks_shape(policy, trace))
         return at < whole->drops ? TR_ANSWER_KEEP : TR_ANSWER_DROP; // as it was: dropped
     if (at >= whole->drops && trace->partial)
         return keeps_partial(policy, trace) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;

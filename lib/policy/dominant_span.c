@@ -80,4 +80,5 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_dominant_span = {"dominant_span", TR_POLICY_ANYWHERE, compile, decide};
+const struct tr_policy_type tr_policy_dominant_span = {"dominant_span", TR_POLICY_ANYWHERE, compile, decide,
+                                                       tr_policy_never_certain};

@@ -34,4 +34,5 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
     return tr_policy_shape_much(policy, whole - cover.covered, whole) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
-const struct tr_policy_type tr_policy_gap = {"gap", TR_POLICY_ANYWHERE, compile, decide};
+const struct tr_policy_type tr_policy_gap = {"gap", TR_POLICY_ANYWHERE, compile, decide,
+                                             tr_policy_never_certain};

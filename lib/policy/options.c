@@ -316,7 +316,7 @@ static const struct tr_option tail_sampling_rows[] = {
     TR_OPTION_BOOL(struct tr_tail_sampling_options, decide_at_once, "decide_at_once", "false", TR_LIVE,
                    "Decide a trace as soon as no further span can change the answer (an error, where errors are kept), "
                    "and let its spans leave then; it is kept by the first policy that is certain. Without effect beside "
-                   "policies that keep a budget or look at a trace's shape."),
+                   "policies that keep a budget."),
     TR_OPTION_LIST(struct tr_tail_sampling_options, policies, "policies", &policy_table, 1, TR_POLICIES_MAX, TR_LIVE,
                    "A trace is kept if one of these says so."),
 };

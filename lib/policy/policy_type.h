@@ -151,7 +151,7 @@ enum tr_answer tr_policy_all_decide(const struct tr_policy *policy, const struct
 
 enum tr_answer tr_policy_all_certain(const struct tr_policy *policy, const struct tr_trace *trace);
 
-// `certain` of a type that is a function of the trace but never sure of itself early.
+// `certain` of the types that look at the shape of a trace: functions of it, but never sure of themselves early.
 enum tr_answer tr_policy_never_certain(const struct tr_policy *policy, const struct tr_trace *trace);
 
 // May it, and all that is in it, be asked at any time and as often as one likes?

@@ -346,7 +346,7 @@ void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_tur
 
     tr_owner_spend(turn, 1);
     tr_owner_trace_view(owner, number, &trace);
-    if (tr_unlikely(owner->table.shapes != NULL))
+    if (tr_unlikely(owner->table.shapes != NULL) && !entry->gone)
         tr_owner_shapes_show(owner, number, &trace);
     answer = owner->decider.decide(owner->decider.context, &trace, &policy);
     if (tr_unlikely(owner->table.shapes != NULL && owner->shapes.looked)) {

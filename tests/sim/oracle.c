@@ -396,7 +396,6 @@ static bool trace_holds(struct sim_world *world, uint32_t index)
     return !world->options.roomy || world->swaps || accepted < trace->spans || trace->kept == due ||
            (trace->kept && sim_may_reopen(world, trace, index, record->epoch)) ||
            sim_is_limited(trace, world->config_of[record->epoch]) ||
-           sim_looks_at_shape(world, world->config_of[record->epoch]) || // which goes with a dropped trace's references
            sim_fail(world, "trace %u is %s with all its spans there; config %u (epoch %u) %s it", index,
                     trace->kept ? "kept" : "dropped", world->config_of[record->epoch], record->epoch,
                     due ? "wants" : "does not want");

@@ -233,6 +233,24 @@ static void a_set_that_does_not_look_needs_nothing(void **state)
     assert_int_equal(bed.set->plan.shape.needs, TR_SHAPE_LINKS | TR_SHAPE_PRINT);
 }
 
+// A late span asks again, of all spans; of a part of them nothing is said, not even that something is not there.
+static void a_late_span_asks_again(void **state)
+{
+    struct tr_trace trace = {.trace_id = {1}, .epoch = 1, .spans = 3, .again = true, .shapes = &bed.shapes};
+    uint16_t policy;
+
+    COMPILE("- {name: n, type: n_plus_one, n_plus_one: {min_siblings: 2}}");
+    assert_true(KEEPS(ROOT(50), SQL(2, 1, 0, "select 1"), SQL(3, 1, 5, "select 2")));
+    assert_int_equal(tr_policy_set_decide(bed.set, &trace, bed.counters, &policy), TR_ANSWER_KEEP);
+    trace.shapes = NULL;
+    assert_int_equal(tr_policy_set_decide(bed.set, &trace, bed.counters, &policy), TR_ANSWER_DROP);
+    COMPILE("- {name: not, type: not, not: {not_sub_policy: {name: g, type: gap, gap: {threshold_ms: 10}}}}");
+    assert_int_equal(tr_policy_set_decide(bed.set, &trace, bed.counters, &policy), TR_ANSWER_DROP);
+    COMPILE("- {name: d, type: drop, drop: {drop_sub_policy: [{name: g, type: gap, gap: {threshold_ms: 10}}]}}\n"
+            "- {name: all, type: always_sample}");
+    assert_int_equal(tr_policy_set_decide(bed.set, &trace, bed.counters, &policy), TR_ANSWER_DROP);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bed, close_bed)
@@ -247,6 +265,7 @@ int main(void)
         TEST(too_many_name_lists_are_refused),
         TEST(of_a_large_trace_the_first_spans_are_looked_at),
         TEST(a_set_that_does_not_look_needs_nothing),
+        TEST(a_late_span_asks_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
