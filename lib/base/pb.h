@@ -56,6 +56,17 @@ static inline const uint8_t *tr_pb_length(const uint8_t *p, const uint8_t *end, 
     return tr_likely(n <= (size_t)(end - p)) ? p : NULL;
 }
 
+// The length that stands before `bytes`, where tr_pb_length() has read it: a varint is known from behind, too, since all
+// of its bytes but the last have their high bit set, and of the tag before it the last has not.
+static inline uint32_t tr_pb_length_before(const uint8_t *bytes)
+{
+    uint32_t length = *--bytes;
+
+    while (bytes[-1] & 0x80)
+        length = length << 7 | (*--bytes & 0x7f);
+    return length;
+}
+
 // Pass over a field whose tag was read. Returns the byte after it, NULL: malformed.
 static inline const uint8_t *tr_pb_skip(const uint8_t *p, const uint8_t *end, unsigned wire)
 {

@@ -5,6 +5,8 @@
 // is counted and left alone. That is what keeps lcores from waiting for each other in a circle.
 #include "lcore/lcore.h"
 
+#include "base/pb.h"
+
 // A resource or scope in one piece: as it lies in the body, or put together in scratch when it came in two.
 static const uint8_t *joined(const uint8_t *body, const struct tr_range pieces[2], uint8_t **scratch, uint32_t *bytes)
 {
@@ -68,14 +70,17 @@ static bool group_of(struct tr_lcore *lcore, struct tr_context *context, const u
     return true;
 }
 
+#define SPAN_CALLED_BYTES 448u
+
 // A span that is to be emitted has lain in memory for decision_wait: call for its lines, and go on with one that was
 // called for a little earlier.
 static void span_call(struct tr_lcore *lcore, const struct tr_emit_span *emit)
 {
     const uint8_t *span = tr_ringfile_at(&lcore->journal.ring, emit->position);
 
-    for (uint32_t at = 0; at < TR_MIN(emit->bytes, 512u); at += TR_CACHE_LINE)
-        __builtin_prefetch(span + at);
+    // From its length on, which stands before it, as far as most spans go: how long it is nobody knows yet.
+    for (uint32_t at = 0; at < SPAN_CALLED_BYTES; at += TR_CACHE_LINE)
+        __builtin_prefetch(span + at - 1);
     __builtin_prefetch(tr_journal_context(&lcore->journal, emit->context));
 }
 
@@ -132,33 +137,36 @@ static void exemplar(struct tr_lcore *lcore, const struct tr_context *context, c
                         lcore->now + tr_load_relaxed(&lcore->wall_offset_ns));
 }
 
-static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, const struct tr_emit_why *why)
+// Returns its bytes in the journal, 0: it is not there any more.
+static uint32_t span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, const struct tr_emit_why *why)
 {
     const struct tr_attr_set *attrs = lcore->walker.epoch->attrs;
-    uint64_t position = tr_position_extend(emit->position, lcore->journal.ring.head);
+    uint64_t position = tr_ref_extend(emit->position, lcore->journal.ring.head);
     struct tr_rewrite_counts counts = {0};
     struct tr_context *context;
     struct resource resource;
     struct tr_added added;
     bool adding = added_of(lcore, why, &added);
     const uint8_t *body, *span;
+    uint32_t span_bytes;
     uint8_t *to;
     size_t bytes;
 
     if (position < lcore->journal.ring.tail) {
         tr_count(why->marks & TR_MARK_REOPENED ? &lcore->counters.emit_gone : &lcore->counters.emit_stale, 1);
-        return;
+        return 0;
     }
     context = tr_journal_context(&lcore->journal, emit->context);
     body = tr_ringfile_at(&lcore->journal.ring, context->body);
     span = body + (position - context->body);
+    span_bytes = tr_pb_length_before(span);
     if (!group_of(lcore, context, body, attrs, &resource))
         goto too_large;
-    to = tr_outbox_reserve(&lcore->outbox, (uint64_t)emit->bytes + resource.demoted_bytes + TR_REWRITE_GROWTH +
+    to = tr_outbox_reserve(&lcore->outbox, (uint64_t)span_bytes + resource.demoted_bytes + TR_REWRITE_GROWTH +
                                                (adding ? added.fields_bytes + TR_ADDED_GROWTH : 0));
     if (!to)
         goto too_large;
-    bytes = tr_rewrite_span(&attrs->plan, span, emit->bytes, resource.demoted, resource.demoted_bytes, to, &counts);
+    bytes = tr_rewrite_span(&attrs->plan, span, span_bytes, resource.demoted, resource.demoted_bytes, to, &counts);
     if (tr_unlikely(adding))
         bytes = span_add(lcore, &added, to, bytes);
     tr_outbox_append_span(&lcore->outbox, (uint32_t)bytes, resource.group, why->policy);
@@ -166,18 +174,19 @@ static void span_emit(struct tr_lcore *lcore, const struct tr_emit_span *emit, c
     tr_count(&lcore->counters.emitted, 1);
     tr_count(&lcore->counters.attributes_dropped, counts.dropped);
     tr_count(&lcore->counters.attributes_demoted, counts.demoted);
-    exemplar(lcore, context, body, span, emit->bytes);
-    return;
+    exemplar(lcore, context, body, span, span_bytes);
+    return span_bytes;
 too_large:
     tr_count(&lcore->counters.emit_too_large, 1);
+    return span_bytes;
 }
 
-static void ahead_emit(struct tr_lcore *lcore)
+static uint32_t ahead_emit(struct tr_lcore *lcore)
 {
     struct tr_emit_ahead *ahead = &lcore->ahead;
     uint32_t at = ahead->begin++ % TR_EMITS_AHEAD;
 
-    span_emit(lcore, &ahead->spans[at], &ahead->why[at]);
+    return span_emit(lcore, &ahead->spans[at], &ahead->why[at]);
 }
 
 // Emit what was called for. Before anything that says "done": an acknowledgement, the end of a turn.
@@ -187,7 +196,8 @@ void tr_lcore_emit_flush(struct tr_lcore *lcore)
         ahead_emit(lcore);
 }
 
-// Handle a class 2 message. Returns the bytes of the spans it is about.
+// Handle a class 2 message. Returns the bytes of the spans that were emitted meanwhile, which it has called for or one
+// before it.
 size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_message *message)
 {
     struct tr_emit_ahead *ahead = &lcore->ahead;
@@ -203,7 +213,7 @@ size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_me
         uint32_t at;
 
         if (ahead->end - ahead->begin == TR_EMITS_AHEAD)
-            ahead_emit(lcore);
+            bytes += ahead_emit(lcore);
         at = ahead->end++ % TR_EMITS_AHEAD;
         ahead->spans[at] = message->emit.span[i];
         ahead->why[at] = (struct tr_emit_why){.epoch = message->emit.epoch_whole,
@@ -211,7 +221,6 @@ size_t tr_lcore_class2(struct tr_lcore *lcore, uint32_t owner, const union tr_me
                                               .marks = message->emit.marks,
                                               .threshold = message->emit.threshold};
         span_call(lcore, &ahead->spans[at]);
-        bytes += message->emit.span[i].bytes;
     }
     return bytes;
 }

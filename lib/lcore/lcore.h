@@ -233,4 +233,10 @@ static inline uint64_t tr_position_extend(uint64_t position, uint64_t head)
     return head - ((head - position) & TR_POSITION_MASK);
 }
 
+// The same of a reference's.
+static inline uint64_t tr_ref_extend(uint64_t position, uint64_t head)
+{
+    return head - ((head - position) & TR_REF_POSITION_MASK);
+}
+
 #endif

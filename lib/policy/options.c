@@ -294,7 +294,7 @@ static const struct tr_option tail_sampling_rows[] = {
     TR_OPTION_BOOL(struct tr_tail_sampling_options, drop_pending_traces_on_shutdown, "drop_pending_traces_on_shutdown",
                    "false", TR_LIVE, "At shutdown give up the traces that have not waited for their time, counted."),
     TR_OPTION_ENUM(struct tr_tail_sampling_options, shape, "shape", "auto", shapes, 0,
-                   "Memory for policies that look at the shape of traces, 24 bytes a span: auto takes it if "
+                   "Memory for policies that look at the shape of traces, 20 bytes a span: auto takes it if "
                    "one is there at start, always lets one be applied later."),
     TR_OPTION_UINT(struct tr_tail_sampling_options, shape_spans_max, "shape_spans_max", "10000", 100, 1000000, 0,
                    "How many spans of a trace such policies look at; of a larger trace the first to come, counted."),

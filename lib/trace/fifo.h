@@ -44,6 +44,12 @@ static inline bool tr_position_below(uint64_t a, uint64_t b)
     return ((a - b) & TR_POSITION_MASK) >> (TR_POSITION_BITS - 1);
 }
 
+// The same of a reference's position: they are less than 2^44 bytes apart.
+static inline bool tr_ref_below(uint64_t a, uint64_t b)
+{
+    return ((a - b) & TR_REF_POSITION_MASK) >> (TR_REF_POSITION_BITS - 1);
+}
+
 static inline struct tr_fifo_chunk *tr_fifo_chunk_at(const struct tr_pool *pool, uint32_t chunk)
 {
     return (struct tr_fifo_chunk *)pool->items + chunk;

@@ -95,12 +95,20 @@ struct tr_tail_message {
     uint64_t reserved4[2];
 };
 
+// Where a span lies, in 81 bits. How long it is stands before it in the journal. No ring is longer than 2^40 bytes and
+// none has more than 2^30 contexts, so these do while what they speak of is there, and for 2^45 bytes beyond.
+#define TR_REF_POSITION_BITS 45
+#define TR_REF_POSITION_MASK ((1ull << TR_REF_POSITION_BITS) - 1)
+#define TR_REF_CONTEXT_BITS 30
+#define TR_REF_CONTEXT_MASK ((1u << TR_REF_CONTEXT_BITS) - 1)
+
 // A span to emit. The holder checks the position against its tail.
 struct tr_emit_span {
-    uint64_t position : 48;
-    uint64_t reserved : 16;
-    uint32_t context;
-    uint32_t bytes;
+    uint64_t position : TR_REF_POSITION_BITS;
+    uint64_t reserved : 19;
+    uint32_t context : TR_REF_CONTEXT_BITS;
+    uint32_t reserved2 : 2;
+    uint32_t reserved3;
 };
 
 #define TR_EMIT_SPANS 2

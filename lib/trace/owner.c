@@ -6,24 +6,27 @@
 // half load one line a probe. Its *entry* is two cache lines: the first is all that most further spans touch
 // (id to compare, times, bits, bytes, origins, the block that takes the next reference), the second its
 // beginning and its end (first arrival, epoch, list links, the numbers of its first 9 blocks). Predicates
-// beyond the first 64 lie in an array beside, which is not touched while no config has so many. Its
-// *references* are blocks, one line for 4 spans of 15 bytes. And for each origin that has spans of it, a
-// *node* of 16 bytes stands in that origin's FIFO, in the order of the origin's ring.
+// beyond the first 64 lie in an array beside. Its *references* are blocks, half a line for 2 spans of 81 bits: how long a
+// span is stands before it in the journal. Where shapes are held, each has 24 bytes more, 4 of them in what is left of
+// the block. And for each origin that has spans of it, a *node* of 10 bytes stands in that origin's FIFO, in the order of
+// the origin's ring. docs/memory.md has the bytes.
 //
-//                         bytes a trace of 10 spans in 3 origins     a million such traces
+//                         bytes a trace of 10 spans in 4 origins     reserved for a million, however they are spread
 //     index               13                                         13 MB
-//     entry, generation   132                                        132 MB
-//     references          3 blocks and their numbers: 204            204 MB
-//     nodes               3 x 16: 48                                 48 MB
-//                         397, or 40 a span                          397 MB
+//     entry, age          132                                        132 MB
+//     references          5 blocks: 160                              176 MB
+//     shapes              10 x 20: 200                               220 MB
+//     nodes               4 x 10: 41                                 46 MB
+//                         546, or 55 a span; 35 without shape        587 MB
 //
 // What was weighed against it:
-//   - references of 16 bytes, 3 and a link in a line: 4 blocks for 10 spans, 64 MB more for a million traces.
-//   By
-//     field instead of by reference, 4 fit.
-//   - free blocks linked through themselves: each take waits for the link of a cold block, each fourth span
-//   of a
-//     trace writes one. Numbers on a stack and in the entry are read ahead: 10 ns a span less.
+//   - blocks of 4 references in a line: each trace may waste 3, which with shapes was 170 MB of 756 for the million
+//     above. Blocks of 2 waste one. A trace touches two lines more then, called for ahead; nodes of 10
+//     bytes and a stack that is in cache make up for it: 65 ns a span to receive, decide and emit, against 69.
+//   - the length of a span in its reference: 4 bytes that only a kept span needs, whose bytes are read anyway.
+//   - free blocks linked through themselves: each take waits for the link of a cold block. The numbers on top of the
+//     stack lie in one place and are read ahead; those below it in free blocks, 7 in each, so that the stack takes nothing.
+//   - a stack of the numbers of all blocks: 22 bytes a trace.
 //   - nodes on a doubly linked list, so that a decision unlinks its own: no stale ones, but 24 bytes each and
 //   two
 //     misses an unlink, 6 a trace. Left in place and popped when stale they are read in order.
@@ -112,12 +115,12 @@ static int options_check(const struct tr_owner_options *options, struct tr_error
     if (options->lcores < 1 || options->lcores > TR_LCORES_MAX || options->lcore >= options->lcores)
         return tr_error_set(error, EINVAL, "owner: lcore %u of %u, at most %u are possible", options->lcore,
                             options->lcores, TR_LCORES_MAX);
-    if (options->traces_max < 1 || options->traces_max > (1u << 30))
+    if (options->traces_max < 1 || options->traces_max > (1u << 29))
         return tr_error_set(error, EINVAL, "owner: %u traces are not between 1 and %u", options->traces_max,
-                            1u << 30);
-    if (options->refs_max < options->traces_max || options->refs_max > (1u << 31))
+                            1u << 29);
+    if (options->refs_max < options->traces_max || options->refs_max > (1u << 30))
         return tr_error_set(error, EINVAL, "owner: %u spans are not between the %u traces and %u",
-                            options->refs_max, options->traces_max, 1u << 31);
+                            options->refs_max, options->traces_max, 1u << 30);
     if (options->predicate_words > TR_AGGREGATE_WORDS)
         return tr_error_set(error, EINVAL, "owner: %u predicate words are above %u", options->predicate_words,
                             TR_AGGREGATE_WORDS);
@@ -326,9 +329,9 @@ void tr_owner_recount(const struct tr_owner *owner, uint64_t *spans, uint64_t *t
         if (!entry->spans || entry->on == TR_ENTRY_ON_EMIT || entry->flags & TR_ENTRY_DROPPED)
             continue;
         for (struct tr_ref_cursor at = tr_table_refs_begin(entry); refs < entry->spans; refs++) {
-            const struct tr_block *block = tr_table_block(&owner->table, at.block);
+            struct tr_ref ref = tr_block_ref(tr_table_block(&owner->table, at.block), at.ref % TR_BLOCK_REFS);
 
-            tr_assert(entry->origins & 1ull << block->holder[at.ref % TR_BLOCK_REFS]);
+            tr_assert(entry->origins & 1ull << ref.holder);
             tr_table_refs_next(&owner->table, entry, &at);
         }
         *spans += refs;

@@ -30,15 +30,6 @@
 #define AT_ONCE 128 // spans
 #define LOOK    64  // references
 
-static struct tr_emit_span block_span(const struct tr_block *block, uint32_t slot)
-{
-    return (struct tr_emit_span){
-        .position = (uint64_t)block->position_high[slot] << 32 | block->position_low[slot],
-        .context = block->context[slot],
-        .bytes = block->bytes[slot],
-    };
-}
-
 // Fill a message from the cursor on: spans that follow each other and have one holder. Moves the cursor.
 static uint32_t emission_fill(const struct tr_owner *owner, struct tr_emission *emission,
                               union tr_message *message, uint32_t spans_max)
@@ -48,13 +39,14 @@ static uint32_t emission_fill(const struct tr_owner *owner, struct tr_emission *
     uint32_t holder = 0;
 
     while (spans < spans_max && emission->left) {
-        const struct tr_block *block = tr_table_block(&owner->table, emission->at.block);
-        uint32_t slot = emission->at.ref % TR_BLOCK_REFS;
+        struct tr_ref ref =
+            tr_block_ref(tr_table_block(&owner->table, emission->at.block), emission->at.ref % TR_BLOCK_REFS);
 
-        if (spans && block->holder[slot] != holder)
+        if (spans && ref.holder != holder)
             break;
-        holder = block->holder[slot];
-        message->emit.span[spans++] = block_span(block, slot);
+        holder = ref.holder;
+        message->emit.span[spans++] =
+            (struct tr_emit_span){.position = ref.position & TR_REF_POSITION_MASK, .context = ref.context & TR_REF_CONTEXT_MASK};
         emission->left--;
         tr_table_refs_next(&owner->table, entry, &emission->at);
     }
@@ -153,13 +145,11 @@ bool tr_owner_emit_wants(const struct tr_owner *owner, uint32_t holder, uint64_t
         struct tr_ref_cursor at = emission->at;
 
         for (uint32_t looked = 0; looked < emission->left; looked++) {
-            const struct tr_block *block = tr_table_block(&owner->table, at.block);
-            uint32_t slot = at.ref % TR_BLOCK_REFS;
+            struct tr_ref ref = tr_block_ref(tr_table_block(&owner->table, at.block), at.ref % TR_BLOCK_REFS);
 
-            if (looked == LOOK || (block->holder[slot] == holder &&
-                                   tr_position_below(block_span(block, slot).position, position)))
+            if (looked == LOOK || (ref.holder == holder && tr_ref_below(ref.position, position)))
                 return true;
-            if (block->holder[slot] == holder) // the rest of them lie above it
+            if (ref.holder == holder) // the rest of them lie above it
                 break;
             tr_table_refs_next(&owner->table, entry, &at);
         }

@@ -42,12 +42,13 @@
 //   - What asking costs: nothing much, but for the policies on the shape of a trace, which sort its spans. A trace of more
 //     than SOON references is asked about for these so rarely that it takes a fiftieth of the time (`later`), however many
 //     late spans it gets. Acknowledgements don't wait for it, as what came late lies at the head of the journal.
-//   - 48 bits of position: references are not followed a day after the decision, in which no lcore writes 2^47 bytes.
+//   - 45 bits of position: references are not followed when their trace began 4 hours ago, in which no lcore writes 2^44
+//     bytes.
 #include "trace/owner_internal.h"
 
 #include "base/hash.h"
 
-#define FOLLOWED_NS (24 * 3600 * TR_S)
+#define FOLLOWED_NS (4 * 3600 * TR_S)
 #define SOON        1024        // references
 #define LATER_NS    (20 * TR_US) // for each span that was sorted, which took some 0.3 us
 
@@ -203,8 +204,8 @@ static bool late_emit(struct tr_owner *owner, const struct tr_summary *summary, 
                                          .threshold = past->threshold & TR_CHANCE_MASK,
                                          .marks = past->marks}};
 
-    message.emit.span[0] =
-        (struct tr_emit_span){.position = summary->position, .context = summary->context, .bytes = summary->bytes};
+    message.emit.span[0] = (struct tr_emit_span){.position = summary->position & TR_REF_POSITION_MASK,
+                                                 .context = summary->context & TR_REF_CONTEXT_MASK};
     if (!owner->output.send(owner->output.context, origin, &message)) {
         tr_count(&owner->counters.output_full, 1);
         return false;

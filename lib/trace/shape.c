@@ -37,12 +37,12 @@ uint32_t tr_zones_number(struct tr_zones *zones, uint32_t hash)
     return number;
 }
 
-void tr_shape_pack(struct tr_shape *shape, const struct tr_summary *summary, const struct tr_summary_shape *more,
+void tr_shape_pack(struct tr_shape_record *record, const struct tr_summary *summary, const struct tr_summary_shape *more,
                    uint32_t zone)
 {
     uint64_t start = summary->start_ns >> TR_SHAPE_UNIT_SHIFT, end = summary->end_ns >> TR_SHAPE_UNIT_SHIFT;
 
-    *shape = (struct tr_shape){
+    *record = (struct tr_shape_record){
         .span = tr_shape_id(more->span_id),
         .parent = more->parent_id ? tr_shape_id(more->parent_id) : 0,
         .start = (uint32_t)start,
@@ -53,7 +53,6 @@ void tr_shape_pack(struct tr_shape *shape, const struct tr_summary *summary, con
         .kind = more->span_kind,
         .query = more->query,
         .marks = more->marks,
-        .sampler_key = more->sampler_key,
     };
 }
 

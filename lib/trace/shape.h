@@ -2,7 +2,7 @@
 // The shape of a trace: what its owner knows of each span beside the place where it lies. docs/shape.md has the layout.
 //
 // A walk that serves a config with a policy that looks at shapes sends one more slot behind a summary
-// (struct tr_summary_shape); the owner packs it into 24 bytes. Ids are 32 bits here: two ids of a trace of n spans are
+// (struct tr_summary_shape); the owner packs it into 24 bytes, of which 4 lie in the reference's block. Ids are 32 bits here: two ids of a trace of n spans are
 // taken for one with a probability of n^2 / 2^33, which is 1 in 86 million for 10 spans.
 #ifndef TR_TRACE_SHAPE_H
 #define TR_TRACE_SHAPE_H
@@ -15,7 +15,7 @@
 #define TR_SHAPE_UNIT_SHIFT 10
 
 // A record as it is held. All zero: a span that was walked before any policy wanted its shape.
-struct tr_shape {
+struct tr_shape_record {
     uint32_t span;          // hash of its id, never 0
     uint32_t parent;        // hash of its parent's, 0: none
     uint32_t start;         // units since 1970, modulo 2^32: an hour and 13 minutes
@@ -26,9 +26,13 @@ struct tr_shape {
     uint32_t kind : 3;   // as OTLP numbers them
     uint32_t query : 1;  // the fingerprint is that of a query
     uint32_t marks : TR_MARKS_MAX;
+};
+_Static_assert(sizeof(struct tr_shape_record) == 20, "with half a block of 32 a span takes 36 bytes");
+
+struct tr_shape {
+    struct tr_shape_record record;
     uint32_t sampler_key;
 };
-_Static_assert(sizeof(struct tr_shape) == 24, "with a reference of 16 a span takes 40 bytes");
 
 // What the trace_state of a trace's spans says of its sampling upstream, `ot=rv` and `ot=th`: the least of each, so that
 // it does not matter in which order they came.
@@ -72,7 +76,7 @@ static inline uint32_t tr_zones_known(const struct tr_zones *zones, uint32_t num
 void tr_shape_walk(const struct tr_walk_plan *plan, const struct tr_walk_span *span, const struct tr_walk_notes *notes,
                    const struct tr_bits *bits, struct tr_summary_shape *shape);
 
-void tr_shape_pack(struct tr_shape *shape, const struct tr_summary *summary, const struct tr_summary_shape *more,
+void tr_shape_pack(struct tr_shape_record *record, const struct tr_summary *summary, const struct tr_summary_shape *more,
                    uint32_t zone);
 void tr_trace_ot_add(struct tr_trace_ot *ot, const struct tr_summary_shape *more);
 
@@ -85,9 +89,9 @@ static inline uint32_t tr_shape_duration_pack(uint64_t units)
     return shift << 19 | (uint32_t)(capped >> shift);
 }
 
-static inline uint32_t tr_shape_duration(const struct tr_shape *shape)
+static inline uint32_t tr_shape_duration(const struct tr_shape_record *record)
 {
-    return (shape->duration & 0x7ffff) << (shape->duration >> 19);
+    return (record->duration & 0x7ffff) << (record->duration >> 19);
 }
 
 static inline uint32_t tr_shape_id(uint64_t id)

@@ -64,23 +64,24 @@ void tr_shape_sort(struct tr_shape_item *items, struct tr_shape_item *spare, uin
 
 static void unpack(const struct tr_shapes *shapes, const struct tr_shape *shape, struct tr_shape_span *span)
 {
-    uint32_t start = shape->start - shapes->begin;
-    uint64_t end = (uint64_t)start + tr_shape_duration(shape);
-    uint32_t zone = shape->zone;
+    const struct tr_shape_record *record = &shape->record;
+    uint32_t start = record->start - shapes->begin;
+    uint64_t end = (uint64_t)start + tr_shape_duration(record);
+    uint32_t zone = record->zone;
 
     if (zone && shapes->table)
         zone = tr_zones_known(&shapes->table->zones, zone, shapes->entry->first_ns);
-    *span = (struct tr_shape_span){.span = shape->span,
-                                   .parent = shape->parent,
+    *span = (struct tr_shape_span){.span = record->span,
+                                   .parent = record->parent,
                                    .start = start,
                                    .end = (uint32_t)TR_MIN(end, (uint64_t)UINT32_MAX),
-                                   .print = shape->print,
+                                   .print = record->print,
                                    .sampler_key = shape->sampler_key,
-                                   .kind = shape->kind,
+                                   .kind = record->kind,
                                    .zone = (uint8_t)zone,
-                                   .marks = shape->marks,
-                                   .error = shape->error,
-                                   .query = shape->query};
+                                   .marks = record->marks,
+                                   .error = record->error,
+                                   .query = record->query};
 }
 
 // Which of two spans with one id and one kind stays: the first to start, of those the longest; then any order that does
@@ -110,10 +111,10 @@ void tr_shapes_gather(struct tr_shapes *shapes)
     shapes->cut = shapes->spans - TR_MIN(shapes->spans, shapes->spans_max);
     cursor.left -= shapes->cut;
     while ((shape = tr_shapes_next(shapes, &cursor)) != NULL) {
-        if (!shape->span)
+        if (!shape->record.span)
             continue;
         unpack(shapes, shape, &shapes->raw[count]);
-        shapes->items[count] = (struct tr_shape_item){(uint64_t)shape->span << 8 | shape->kind, count};
+        shapes->items[count] = (struct tr_shape_item){(uint64_t)shape->record.span << 8 | shape->record.kind, count};
         count++;
     }
     tr_shape_sort(shapes->items, shapes->spare, count);

@@ -94,6 +94,7 @@ void tr_shape_cover_add(struct tr_shape_cover *cover, const struct tr_shape_span
 struct tr_shapes_cursor {
     struct tr_ref_cursor at;
     uint32_t left;
+    struct tr_shape shape; // the last that was asked for
 };
 
 static inline struct tr_shapes_cursor tr_shapes_begin(const struct tr_shapes *shapes)
@@ -102,19 +103,19 @@ static inline struct tr_shapes_cursor tr_shapes_begin(const struct tr_shapes *sh
         .at = shapes->array ? (struct tr_ref_cursor){0} : tr_table_refs_begin(shapes->entry), .left = shapes->spans};
 }
 
-// The next record, in the order in which the spans came; NULL: that was the last.
+// The next record, in the order in which the spans came, until the next call; NULL: that was the last.
 static inline const struct tr_shape *tr_shapes_next(const struct tr_shapes *shapes, struct tr_shapes_cursor *cursor)
 {
-    const struct tr_shape *shape;
-
     if (!cursor->left)
         return NULL;
     cursor->left--;
     if (shapes->array)
         return &shapes->array[cursor->at.ref++];
-    shape = tr_table_shape(shapes->table, &cursor->at);
+    cursor->shape.record = *tr_table_shape(shapes->table, &cursor->at);
+    cursor->shape.sampler_key =
+        tr_table_block(shapes->table, cursor->at.block)->sampler_key[cursor->at.ref % TR_BLOCK_REFS];
     tr_table_refs_next(shapes->table, shapes->entry, &cursor->at);
-    return shape;
+    return &cursor->shape;
 }
 
 #endif

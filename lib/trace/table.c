@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trace/table.h"
 
-// Every span has a slot, whatever way they are spread over traces: each trace wastes at most 3.
+// Every span has a slot, whatever way they are spread over traces: each trace wastes at most one.
 static uint32_t blocks_for(const struct tr_table_options *options)
 {
-    uint64_t blocks = ((uint64_t)options->refs_max + 3 * (uint64_t)options->traces_max) / TR_BLOCK_REFS + 1;
+    uint64_t blocks = ((uint64_t)options->refs_max + options->traces_max) / TR_BLOCK_REFS;
 
-    return (uint32_t)TR_MIN(TR_MIN(blocks, (uint64_t)options->refs_max), (uint64_t)UINT32_MAX - 1);
+    return (uint32_t)TR_MIN(TR_MIN(blocks, (uint64_t)options->refs_max), (uint64_t)TR_BLOCKS_MAX);
 }
 
 static size_t wide_bytes(uint32_t traces_max, uint32_t words)
@@ -21,7 +21,7 @@ static size_t numbers_bytes(uint32_t count)
 
 static size_t shapes_bytes(uint32_t blocks)
 {
-    return ((size_t)blocks + 1) * TR_BLOCK_REFS * sizeof(struct tr_shape);
+    return ((size_t)blocks + 1) * TR_BLOCK_REFS * sizeof(struct tr_shape_record);
 }
 
 static size_t ots_bytes(uint32_t traces_max)
@@ -35,7 +35,7 @@ uint64_t tr_table_bytes(const struct tr_table_options *options)
 
     return tr_index_bytes(options->traces_max) + tr_pool_bytes(options->traces_max, sizeof(struct tr_entry)) +
            numbers_bytes(options->traces_max) + tr_pool_bytes(blocks, sizeof(struct tr_block)) +
-           numbers_bytes(blocks) + wide_bytes(options->traces_max, options->words - 1) +
+           wide_bytes(options->traces_max, options->words - 1) +
            ots_bytes(options->traces_max) + (options->shape ? shapes_bytes(blocks) : 0);
 }
 
@@ -56,7 +56,6 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
     table->ages = tr_pages_map(numbers_bytes(traces), node, options->prefault);
     table->blocks.items =
         tr_pages_map(tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)), node, options->prefault);
-    table->blocks.stack = tr_pages_map(numbers_bytes(table->blocks.max), node, options->prefault);
     // Not touched before spans bring such a trace_state, and a config asks for it.
     table->ots = tr_pages_map(ots_bytes(traces), node, false);
     // Not before a config has so many predicates.
@@ -67,7 +66,7 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
         if (!table->shapes)
             rc = -ENOMEM;
     }
-    if (rc == 0 && lines && table->ages && table->blocks.items && table->blocks.stack &&
+    if (rc == 0 && lines && table->ages && table->blocks.items &&
         table->ots && (table->wide || !table->wide_words))
         return 0;
     tr_table_destroy(table);
@@ -81,7 +80,6 @@ void tr_table_destroy(struct tr_table *table)
     tr_pages_unmap(table->ots, ots_bytes(traces));
     tr_pages_unmap(table->shapes, shapes_bytes(table->blocks.max));
     tr_pages_unmap(table->wide, wide_bytes(traces, table->wide_words));
-    tr_pages_unmap(table->blocks.stack, numbers_bytes(table->blocks.max));
     tr_pages_unmap(table->blocks.items, tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)));
     tr_pages_unmap(table->ages, numbers_bytes(traces));
     tr_pages_unmap(table->index.lines, tr_index_bytes(traces));
@@ -92,38 +90,79 @@ void tr_table_destroy(struct tr_table *table)
 // Blocks this many takes ahead are called for.
 #define AHEAD 8
 
-static uint32_t block_take(struct tr_blocks *blocks)
+// Numbers of a free block, and its own, under what is left of the top.
+static void top_fill(struct tr_blocks *blocks)
+{
+    const struct tr_block *block = &blocks->items[blocks->below];
+
+    memmove(blocks->top + TR_BLOCK_NUMBERS + 1, blocks->top, blocks->top_count * sizeof(blocks->top[0]));
+    memcpy(blocks->top, block->numbers, sizeof(block->numbers));
+    blocks->top[TR_BLOCK_NUMBERS] = blocks->below;
+    blocks->top_count += TR_BLOCK_NUMBERS + 1;
+    blocks->below = block->below;
+    __builtin_prefetch(&blocks->items[blocks->below], 1);
+    for (uint32_t i = 0; i < TR_BLOCK_NUMBERS; i++)
+        __builtin_prefetch(&blocks->items[blocks->top[i]], 1);
+}
+
+// The lower half of the top goes into its own blocks.
+static void top_spill(struct tr_blocks *blocks)
+{
+    uint32_t at = 0;
+
+    for (; at < TR_BLOCKS_TOP / 2; at += TR_BLOCK_NUMBERS + 1) {
+        struct tr_block *block = &blocks->items[blocks->top[at]];
+
+        block->below = blocks->below;
+        memcpy(block->numbers, blocks->top + at + 1, sizeof(block->numbers));
+        blocks->below = blocks->top[at];
+    }
+    blocks->top_count -= at;
+    memmove(blocks->top, blocks->top + at, blocks->top_count * sizeof(blocks->top[0]));
+}
+
+static __attribute__((noinline)) uint32_t block_take_more(struct tr_blocks *blocks)
 {
     uint32_t block;
 
-    if (tr_likely(blocks->stacked)) {
-        block = blocks->stack[--blocks->stacked];
-        if (blocks->stacked >= AHEAD)
-            __builtin_prefetch(&blocks->items[blocks->stack[blocks->stacked - AHEAD]], 1);
-    } else if (blocks->chain_first) {
+    if (blocks->below)
+        top_fill(blocks);
+    if (blocks->top_count)
+        return blocks->top[--blocks->top_count];
+    if (blocks->chain_first) {
         block = blocks->chain_first;
-        blocks->chain_first = blocks->items[block].next;
-    } else {
-        tr_assert(blocks->touched < blocks->max);
-        block = ++blocks->touched;
+        blocks->chain_first = tr_block_next(&blocks->items[block]);
+        return block;
     }
-    return block;
+    tr_assert(blocks->touched < blocks->max);
+    return ++blocks->touched;
+}
+
+static uint32_t block_take(struct tr_blocks *blocks)
+{
+    if (tr_unlikely(blocks->top_count <= AHEAD))
+        return block_take_more(blocks);
+    blocks->top_count--;
+    __builtin_prefetch(&blocks->items[blocks->top[blocks->top_count - AHEAD]], 1);
+    return blocks->top[blocks->top_count];
 }
 
 // Give back an entry's own blocks by number, and the chain beyond them as it is: a trace of 100,000 spans
-// costs no more than one of 36.
+// costs no more than one of 18.
 static void blocks_give(struct tr_blocks *blocks, const struct tr_entry *entry)
 {
     uint32_t count = (entry->spans + TR_BLOCK_REFS - 1) / TR_BLOCK_REFS;
 
-    for (uint32_t i = 0; i < TR_MIN(count, (uint32_t)TR_ENTRY_BLOCKS); i++)
-        blocks->stack[blocks->stacked++] = entry->blocks[i];
     if (count > TR_ENTRY_BLOCKS) {
-        uint32_t first = blocks->items[entry->blocks[TR_ENTRY_BLOCKS - 1]].next;
+        uint32_t first = tr_block_next(&blocks->items[entry->blocks[TR_ENTRY_BLOCKS - 1]]);
 
-        blocks->items[entry->last_block].next = blocks->chain_first;
+        tr_block_next_set(&blocks->items[entry->last_block], blocks->chain_first);
         blocks->chain_first = first;
     }
+    if (tr_unlikely(blocks->top_count > TR_BLOCKS_TOP - TR_ENTRY_BLOCKS))
+        top_spill(blocks);
+    memcpy(blocks->top + blocks->top_count, entry->blocks, sizeof(entry->blocks)); // what is no number lies above the top
+    blocks->top_count += TR_MIN(count, (uint32_t)TR_ENTRY_BLOCKS);
 }
 
 uint32_t tr_table_begin(struct tr_table *table, uint64_t hash, const uint8_t id[16])
@@ -198,8 +237,10 @@ static __attribute__((noinline)) void shape_add(struct tr_table *table, struct t
     const struct tr_summary_shape *shape = (const struct tr_summary_shape *)(last + 1);
     struct tr_ref_cursor at = {.block = entry->last_block, .ref = entry->spans};
 
-    if (table->shapes)
+    if (table->shapes) {
         tr_shape_pack(tr_table_shape(table, &at), summary, shape, tr_zones_number(&table->zones, (uint32_t)shape->zone));
+        tr_table_block(table, at.block)->sampler_key[at.ref % TR_BLOCK_REFS] = shape->sampler_key;
+    }
     if (!shape->ot)
         return;
     if (!(entry->flags & TR_ENTRY_OT))
@@ -213,7 +254,8 @@ static void shape_none(struct tr_table *table, const struct tr_entry *entry)
 {
     struct tr_ref_cursor at = {.block = entry->last_block, .ref = entry->spans};
 
-    *tr_table_shape(table, &at) = (struct tr_shape){0};
+    *tr_table_shape(table, &at) = (struct tr_shape_record){0};
+    tr_table_block(table, at.block)->sampler_key[at.ref % TR_BLOCK_REFS] = 0;
 }
 
 static void block_add(struct tr_table *table, struct tr_entry *entry)
@@ -224,7 +266,7 @@ static void block_add(struct tr_table *table, struct tr_entry *entry)
     if (count < TR_ENTRY_BLOCKS)
         entry->blocks[count] = fresh;
     else
-        tr_table_block(table, entry->last_block)->next = fresh;
+        tr_block_next_set(tr_table_block(table, entry->last_block), fresh);
     entry->last_block = fresh;
 }
 
@@ -237,11 +279,8 @@ void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summa
     if (slot == 0)
         block_add(table, entry);
     block = tr_table_block(table, entry->last_block);
-    block->context[slot] = summary->context;
-    block->bytes[slot] = summary->bytes;
-    block->position_low[slot] = (uint32_t)summary->position;
-    block->position_high[slot] = (uint16_t)(summary->position >> 32);
-    block->holder[slot] = (uint8_t)holder;
+    block->place[slot] = (struct tr_block_place){.position = summary->position & TR_REF_POSITION_MASK, .holder = holder & 63};
+    block->context[slot] = (struct tr_block_context){.context = summary->context & TR_REF_CONTEXT_MASK};
 
     if (summary->start_ns && (!entry->start_ns || summary->start_ns < entry->start_ns))
         entry->start_ns = summary->start_ns;
@@ -252,7 +291,7 @@ void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summa
     else if (tr_unlikely(table->shapes != NULL))
         shape_none(table, entry);
     entry->bits |= summary->predicates;
-    entry->bytes += summary->bytes;
+    entry->bytes_word += summary->bytes;
     entry->spans++;
     if (summary->flags & TR_SPAN_ROOT)
         entry->flags |= TR_ENTRY_ROOT;

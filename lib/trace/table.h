@@ -34,13 +34,19 @@ enum tr_entry_on {
 
 // First line: what each span touches. Second line: the beginning and the end of a trace, and each new block.
 #define TR_ENTRY_BLOCKS 9
+#define TR_BLOCK_REFS 2
 struct tr_entry {
     uint8_t trace_id[16];
     uint64_t start_ns; // least start that is not 0
     uint64_t end_ns;
     uint64_t bits;
-    uint64_t bytes : 48;
-    uint64_t flags : 16; // TR_ENTRY_ROOT, TR_ENTRY_WIDE
+    union {
+        struct {
+            uint64_t bytes : 48;
+            uint64_t flags : 16; // TR_ENTRY_ROOT, TR_ENTRY_WIDE
+        };
+        uint64_t bytes_word; // to add to
+    };
     union {
         uint64_t origins; // bit n: lcore n holds spans of it
         uint64_t gone;    // dropped: spans of it whose references were given back
@@ -60,18 +66,61 @@ struct tr_entry {
 };
 _Static_assert(sizeof(struct tr_entry) == 128, "two cache lines");
 
-// References of 15 bytes, by field: 4 and the link fill a line.
-#define TR_BLOCK_REFS 4
-struct tr_block {
-    uint32_t next; // of those beyond an entry's own
-    uint32_t context[TR_BLOCK_REFS];
-    uint32_t bytes[TR_BLOCK_REFS];
-    uint32_t position_low[TR_BLOCK_REFS];
-    uint16_t position_high[TR_BLOCK_REFS];
-    uint8_t holder[TR_BLOCK_REFS];
+#define TR_BLOCK_NUMBERS 7
+
+// Two references, in half a line: position, holder and context of each are 81 bits. In what is left of the words lies
+// the number of the next block, of those beyond an entry's own, in four pieces.
+struct tr_block_place {
+    uint64_t position : TR_REF_POSITION_BITS;
+    uint64_t holder : 6;
+    uint64_t next : 13;
 };
-_Static_assert(sizeof(struct tr_block) == 64, "one cache line");
-_Static_assert(TR_LCORES_MAX <= 64, "a holder is a bit of tr_entry.origins");
+struct tr_block_context {
+    uint32_t context : TR_REF_CONTEXT_BITS;
+    uint32_t next : 2;
+};
+struct tr_block {
+    union {
+        struct {
+            struct tr_block_place place[TR_BLOCK_REFS];
+            struct tr_block_context context[TR_BLOCK_REFS];
+            uint32_t sampler_key[TR_BLOCK_REFS]; // tr_shape.sampler_key, where shapes are held
+        };
+        struct { // free, and it holds the numbers of others
+            uint32_t below;
+            uint32_t numbers[TR_BLOCK_NUMBERS];
+        };
+    };
+};
+_Static_assert(sizeof(struct tr_block) == 32, "two to a cache line");
+_Static_assert(TR_LCORES_MAX <= 64, "a holder is a bit of tr_entry.origins, and 6 of a reference");
+#define TR_BLOCKS_MAX ((1u << 30) - 1) // as many numbers as there are
+
+struct tr_ref {
+    uint64_t position;
+    uint32_t context;
+    uint32_t holder;
+};
+
+static inline struct tr_ref tr_block_ref(const struct tr_block *block, uint32_t slot)
+{
+    return (struct tr_ref){block->place[slot].position, block->context[slot].context, block->place[slot].holder};
+}
+
+// The block behind a full one.
+static inline uint32_t tr_block_next(const struct tr_block *block)
+{
+    return (uint32_t)(block->place[0].next | (uint64_t)block->place[1].next << 13) | (uint32_t)block->context[0].next << 26 |
+           (uint32_t)block->context[1].next << 28;
+}
+
+static inline void tr_block_next_set(struct tr_block *block, uint32_t next)
+{
+    block->place[0].next = next & 0x1fff;
+    block->place[1].next = next >> 13 & 0x1fff;
+    block->context[0].next = next >> 26 & 3;
+    block->context[1].next = next >> 28 & 3;
+}
 
 // Where the references of a span lie.
 struct tr_ref_cursor {
@@ -79,12 +128,15 @@ struct tr_ref_cursor {
     uint32_t ref; // of the trace: slot ref % TR_BLOCK_REFS
 };
 
-// Blocks that are free: a stack of numbers, read ahead so that a block is there when it is taken, and what
-// the stack does not know, the chains of large traces, given back whole.
+// Blocks that are free: a stack of numbers, read ahead so that a block is there when it is taken, and what the stack does
+// not know, the chains of large traces, given back whole. Only the top of the stack lies here; what is below lies in free
+// blocks, 7 numbers in each, so that it takes no memory.
+#define TR_BLOCKS_TOP 128
 struct tr_blocks {
     struct tr_block *items; // of max + 1
-    uint32_t *stack;
-    uint32_t stacked;
+    uint32_t top[TR_BLOCKS_TOP];
+    uint32_t top_count;
+    uint32_t below; // the block that holds the numbers next below, 0: none
     uint32_t chain_first;
     uint32_t touched; // ever used: numbers 1 to touched
     uint32_t max;
@@ -103,7 +155,7 @@ struct tr_table {
     struct tr_blocks blocks;
     uint32_t age;             // counts traces that begin, modulo 2^32
     uint32_t *ages;           // of each entry: when its trace began, or was given up
-    struct tr_shape *shapes;  // of each reference, by block and slot; NULL: not reserved
+    struct tr_shape_record *shapes; // of each reference, by block and slot; NULL: not reserved
     struct tr_trace_ot *ots;  // of each entry
     uint64_t *wide;        // predicate words 1 and up of each entry, wide_words of them
     uint32_t wide_words;
@@ -138,7 +190,7 @@ static inline struct tr_block *tr_table_block(const struct tr_table *table, uint
     return table->blocks.items + block;
 }
 
-static inline struct tr_shape *tr_table_shape(const struct tr_table *table, const struct tr_ref_cursor *at)
+static inline struct tr_shape_record *tr_table_shape(const struct tr_table *table, const struct tr_ref_cursor *at)
 {
     return table->shapes + (size_t)at->block * TR_BLOCK_REFS + at->ref % TR_BLOCK_REFS;
 }
@@ -225,7 +277,7 @@ static inline void tr_table_refs_next(const struct tr_table *table, const struct
 
     if (at->ref % TR_BLOCK_REFS)
         return;
-    at->block = block < TR_ENTRY_BLOCKS ? entry->blocks[block] : tr_table_block(table, at->block)->next;
+    at->block = block < TR_ENTRY_BLOCKS ? entry->blocks[block] : tr_block_next(tr_table_block(table, at->block));
 }
 
 void tr_entry_list_append(const struct tr_table *table, struct tr_entry_list *list, uint32_t entry);

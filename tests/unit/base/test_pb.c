@@ -120,6 +120,27 @@ static void a_length_beyond_the_end_is_refused(void **state)
     assert_memory_equal(f.bytes, "xyz", 3);
 }
 
+static void a_length_is_known_from_behind(void **state)
+{
+    const uint32_t lengths[] = {0, 1, 127, 128, 300, 16383, 16384, 1 << 21, INT32_MAX};
+    uint8_t bytes[16] = {0x12};
+
+    for (size_t i = 0; i < TR_NELEMS(lengths); i++)
+        for (uint32_t pad = 0; pad <= 5; pad++) {
+            uint8_t *p = bytes + 1;
+            uint32_t left = lengths[i];
+
+            for (; left >= 0x80; left >>= 7)
+                *p++ = (uint8_t)(left | 0x80);
+            *p++ = (uint8_t)left;
+            for (; p - bytes - 1 < pad; p++) { // longer than need be, as parsers take it
+                p[-1] |= 0x80;
+                *p = 0;
+            }
+            assert_int_equal(tr_pb_length_before(p), lengths[i]);
+        }
+}
+
 static void skip_agrees_with_field(void **state)
 {
     uint8_t bytes[8];
@@ -150,6 +171,7 @@ int main(void)
         cmocka_unit_test(a_field_cut_short_is_refused),
         cmocka_unit_test(groups_field_0_and_long_tags_are_refused),
         cmocka_unit_test(a_length_beyond_the_end_is_refused),
+        cmocka_unit_test(a_length_is_known_from_behind),
         cmocka_unit_test(skip_agrees_with_field),
     };
 

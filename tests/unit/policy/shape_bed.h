@@ -107,7 +107,7 @@ static inline void bed_walk(struct bed *bed, const struct bed_span *span, struct
     assert_int_equal(tr_walk_span(&bed->set->plan, 0, bytes, bed_bytes(span, bytes), &notes, &walked, &bits), TR_WALK_OK);
     tr_shape_walk(&bed->set->plan, &walked, &notes, &bits, &slot);
     summary = (struct tr_summary){.start_ns = walked.start_ns, .end_ns = walked.end_ns};
-    tr_shape_pack(record, &summary, &slot, tr_zones_number(&bed->zones, (uint32_t)slot.zone));
+    tr_shape_pack(&record->record, &summary, &slot, tr_zones_number(&bed->zones, (uint32_t)slot.zone));
     trace->spans++;
     trace->start_ns = trace->start_ns ? TR_MIN(trace->start_ns, walked.start_ns) : walked.start_ns;
     trace->end_ns = TR_MAX(trace->end_ns, walked.end_ns);

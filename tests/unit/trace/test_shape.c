@@ -68,7 +68,7 @@ static void a_trace_shows_its_records_in_the_order_they_came(void **state)
     bench_poll(b);
     assert_int_equal(seen.count, 50);
     for (uint32_t i = 0; i < 50; i++) {
-        const struct tr_shape *s = &seen.records[i];
+        const struct tr_shape_record *s = &seen.records[i].record;
 
         assert_int_equal(s->span, tr_shape_id(i + 1));
         assert_int_equal(s->parent, (i + 1) / 2 ? tr_shape_id((i + 1) / 2) : 0);
@@ -76,7 +76,7 @@ static void a_trace_shows_its_records_in_the_order_they_came(void **state)
         assert_int_equal(tr_shape_duration(s), 5);
         assert_int_equal(s->zone, 1);
         assert_int_equal(s->print, 77);
-        assert_int_equal(s->sampler_key, 99);
+        assert_int_equal(seen.records[i].sampler_key, 99);
         assert_int_equal(s->marks, 5);
         assert_true(s->error && s->query && s->kind == 3);
     }
@@ -117,8 +117,8 @@ static void a_span_that_was_walked_before_has_an_empty_record(void **state)
     bench_pass(b, 10 * TR_S);
     bench_poll(b);
     assert_int_equal(seen.count, 2);
-    assert_int_equal(seen.records[0].span, 0);
-    assert_int_equal(seen.records[1].span, tr_shape_id(7));
+    assert_int_equal(seen.records[0].record.span, 0);
+    assert_int_equal(seen.records[1].record.span, tr_shape_id(7));
     bench_free(b);
 }
 
@@ -127,7 +127,7 @@ static void durations_are_packed(void **state)
     const uint64_t units[] = {0, 1, (1 << 19) - 1, 1 << 19, (1 << 19) + 1, 3 << 20, 0xfffffffe, 1ull << 40};
 
     for (size_t i = 0; i < TR_NELEMS(units); i++) {
-        struct tr_shape shape = {.duration = tr_shape_duration_pack(units[i])};
+        struct tr_shape_record shape = {.duration = tr_shape_duration_pack(units[i])};
         uint64_t most = TR_MIN(units[i], (uint64_t)UINT32_MAX);
 
         assert_true(tr_shape_duration(&shape) <= most);
