@@ -354,7 +354,7 @@ static void error_take(int fd)
 static size_t listen_handle(struct tr_kernel *kernel, struct tr_kernel_port *port, size_t index)
 {
     if (!tr_load_relaxed(&port->stopped))
-        return tr_kernel_port_accept(port, index, ACCEPTS_A_TURN);
+        return tr_kernel_port_accept(kernel, port, index, ACCEPTS_A_TURN);
     epoll_ctl(kernel->epoll_fd, EPOLL_CTL_DEL, port->fds[index], NULL); // it would wake us for ever
     return 1;
 }

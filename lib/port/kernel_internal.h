@@ -27,6 +27,7 @@ struct tr_kernel_port {
     size_t count;
     uint32_t lcores;
     bool stopped;
+    pthread_mutex_t choosing; // of the first of a process's ports: whoever chooses an lcore for a connection
     struct handoff handoffs[LCORES_MAX];
 };
 
@@ -75,6 +76,6 @@ void tr_connection_free(struct connection *c);
 void tr_address_of(const void *sockaddr, struct tr_address *address);
 
 // Accept what waits on a listening socket, at most `most`, each to the least loaded lcore. Returns how many.
-size_t tr_kernel_port_accept(struct tr_kernel_port *port, size_t index, size_t most);
+size_t tr_kernel_port_accept(struct tr_kernel *kernel, struct tr_kernel_port *port, size_t index, size_t most);
 
 #endif

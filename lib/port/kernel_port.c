@@ -116,6 +116,7 @@ int tr_kernel_port_open(struct tr_kernel_port **out, const char *name, const cha
         return tr_error_set(error, ENOMEM, "no memory for a port");
     snprintf(port->name, sizeof(port->name), "%s", name);
     port->lcores = lcores;
+    pthread_mutex_init(&port->choosing, NULL);
     for (uint32_t i = 0; i < lcores; i++) {
         pthread_mutex_init(&port->handoffs[i].lock, NULL);
         port->handoffs[i].wake_fd = -1;
@@ -150,6 +151,7 @@ void tr_kernel_port_close(struct tr_kernel_port *port)
             close(handoff->fds[--handoff->count]);
         pthread_mutex_destroy(&handoff->lock);
     }
+    pthread_mutex_destroy(&port->choosing);
     free(port);
 }
 
@@ -170,17 +172,31 @@ uint64_t tr_kernel_port_connections(const struct tr_kernel_port *port)
     return count;
 }
 
-static uint32_t least_loaded(const struct tr_kernel_port *port)
+static uint32_t load_of(const struct tr_kernel *kernel, uint32_t lcore)
+{
+    uint32_t load = 0;
+
+    for (size_t p = 0; p < kernel->ports_count; p++)
+        load += tr_load_relaxed(&kernel->ports[p]->handoffs[lcore].load);
+    return load;
+}
+
+// A place for one more connection: the lcore with the fewest, of all ports together. A few fat connections are the normal
+// case, and lcores accept at the same time: they choose one after the other, or all of them would choose the same.
+static struct handoff *place_take(struct tr_kernel *kernel, struct tr_kernel_port *port)
 {
     uint32_t best = 0;
 
+    pthread_mutex_lock(&kernel->ports[0]->choosing);
     for (uint32_t i = 1; i < port->lcores; i++)
-        if (tr_load_relaxed(&port->handoffs[i].load) < tr_load_relaxed(&port->handoffs[best].load))
+        if (load_of(kernel, i) < load_of(kernel, best))
             best = i;
-    return best;
+    __atomic_add_fetch(&port->handoffs[best].load, 1, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&kernel->ports[0]->choosing);
+    return &port->handoffs[best];
 }
 
-size_t tr_kernel_port_accept(struct tr_kernel_port *port, size_t index, size_t most)
+size_t tr_kernel_port_accept(struct tr_kernel *kernel, struct tr_kernel_port *port, size_t index, size_t most)
 {
     size_t count = 0;
 
@@ -193,19 +209,20 @@ size_t tr_kernel_port_accept(struct tr_kernel_port *port, size_t index, size_t m
         if (fd < 0)
             break;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        handoff = &port->handoffs[least_loaded(port)];
+        handoff = place_take(kernel, port);
         pthread_mutex_lock(&handoff->lock);
         if (handoff->count < HANDOFF_MAX) {
             handoff->fds[handoff->count] = fd;
             tr_store_relaxed(&handoff->count, handoff->count + 1); // looked at without the lock
-            __atomic_add_fetch(&handoff->load, 1, __ATOMIC_RELAXED);
             taken = true;
         }
         pthread_mutex_unlock(&handoff->lock);
-        if (!taken)
+        if (!taken) {
+            __atomic_sub_fetch(&handoff->load, 1, __ATOMIC_RELAXED);
             close(fd);
-        else if (write(handoff->wake_fd, &tick, sizeof(tick)) < 0)
+        } else if (write(handoff->wake_fd, &tick, sizeof(tick)) < 0) {
             break; // only when it is full of ticks, and then it is awake
+        }
         count++;
     }
     return count;

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exactness: what four lcores keep of shuffled traces spread over connections is what the truth says, span by span."""
+"""Exactness: what four lcores keep of shuffled traces spread over connections is what the truth says, span by span.
+And each has its part of few connections."""
+import collections
+import contextlib
 import hashlib
 import json
 import os
+import re
+import socket
 
 import otlp
-from harness import Daemon, run_story, tailgen
+from harness import Daemon, free_port, run_story, tailgen, wait_for
 from sink import Sink
 
 MASK = 2**64 - 1
@@ -60,5 +65,17 @@ def grpc_zstd_on_one_lcore():
     check("grpc", "zstd", 1)
 
 
+def few_connections_lie_evenly():
+    two = "\n  ".join(f'- {{name: port{n}, kind: kernel, listen: ["127.0.0.1:{free_port()}"]}}' for n in range(2))
+    for lcores in 2, 4:
+        with Daemon(lcores=lcores, ports=two) as d, contextlib.ExitStack() as clients:
+            ports = re.findall(r"127.0.0.1:([0-9]+)\"\]", two)
+            for n in range(8):
+                clients.enter_context(socket.create_connection(("127.0.0.1", int(ports[n % 2]))))
+            rows = wait_for(lambda: (c := d.tailctl("connections"))["total"] == 8 and c["connections"], "8 connections")
+            spread = collections.Counter(row["lcore"] for row in rows)
+            assert len(spread) == lcores and set(spread.values()) == {8 // lcores}, spread
+
+
 if __name__ == "__main__":
-    run_story(grpc_on_four_lcores, http_gzip_on_four_lcores, grpc_zstd_on_one_lcore)
+    run_story(few_connections_lie_evenly, grpc_on_four_lcores, http_gzip_on_four_lcores, grpc_zstd_on_one_lcore)

@@ -8,6 +8,8 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,17 +115,22 @@ static int close_two(void **state)
     return 0;
 }
 
-static int client_open(void)
+static int client_of(const struct tr_kernel_port *of)
 {
     struct tr_address address;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    assert_int_equal(tr_kernel_port_listening(port, 0, &address), 1);
+    assert_int_equal(tr_kernel_port_listening(of, 0, &address), 1);
     to.sin_port = htons(address.port);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
+}
+
+static int client_open(void)
+{
+    return client_of(port);
 }
 
 static void bytes_go_both_ways(void **state)
@@ -158,6 +165,95 @@ static void connections_go_to_the_lcore_with_the_fewest(void **state)
     for (int i = 0; i < 4; i++)
         close(fds[i]);
     UNTIL(closed_count == 4);
+}
+
+// --- lcores that accept at the same time, each on a thread
+
+#define CROWD_LCORES 4
+#define CROWD_PORTS  2
+#define CROWD        8
+
+static struct tr_kernel_port *crowd_ports[CROWD_PORTS];
+static struct tr_kernel *crowd[CROWD_LCORES];
+static atomic_uint crowd_open;
+static atomic_bool crowd_end;
+
+static int crowd_opened(void *context, struct tr_stream *stream, uint64_t at)
+{
+    atomic_fetch_add(&crowd_open, 1);
+    return 0;
+}
+
+static void crowd_closed(void *context, struct tr_stream *stream, enum tr_close_reason why, uint64_t at)
+{
+    atomic_fetch_sub(&crowd_open, 1);
+}
+
+static void close_too(void *context, struct tr_stream *stream, uint64_t at)
+{
+    stream->ops->close(stream);
+}
+
+static void no_input(void *context, struct tr_stream *stream, const uint8_t *data, size_t bytes, uint64_t at)
+{
+}
+
+static const struct tr_stream_user crowd_user = {
+    .opened = crowd_opened, .input = no_input, .eof = close_too, .writable = close_too, .closed = crowd_closed, .aged = close_too};
+
+static void *crowd_run(void *kernel)
+{
+    while (!atomic_load(&crowd_end)) {
+        tr_kernel_poll(kernel, TR_S, 1 << 20);
+        tr_kernel_wait(kernel, TR_MS);
+    }
+    return NULL;
+}
+
+static void crowd_wait(unsigned wanted)
+{
+    for (int i = 0; i < 20000 && atomic_load(&crowd_open) != wanted; i++)
+        usleep(1000);
+    assert_int_equal(atomic_load(&crowd_open), wanted);
+}
+
+// Whoever is first, each lcore gets its part of few connections: of all ports together, and without a look at the others'.
+static void connections_that_come_at_once_spread_evenly(void **state)
+{
+    const char *listen[CROWD_PORTS] = {"127.0.0.1:0", "127.0.0.1:0"};
+    struct tr_error error = {0};
+    pthread_t threads[CROWD_LCORES];
+
+    options.connections_max = 64;
+    atomic_store(&crowd_end, false);
+    for (int p = 0; p < CROWD_PORTS; p++)
+        assert_int_equal(tr_kernel_port_open(&crowd_ports[p], "p", &listen[p], 1, CROWD_LCORES, &options, &error), 0);
+    for (uint32_t i = 0; i < CROWD_LCORES; i++)
+        assert_int_equal(tr_kernel_create(&crowd[i], i, crowd_ports, CROWD_PORTS, &options, &crowd_user, &error), 0);
+    for (int i = 0; i < CROWD_LCORES; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, crowd_run, crowd[i]), 0);
+    for (int round = 0; round < 100; round++) {
+        int fds[CROWD], count = round % 3 ? CROWD : CROWD_LCORES;
+
+        for (int i = 0; i < count; i++)
+            fds[i] = client_of(crowd_ports[round % 2 ? 0 : i % CROWD_PORTS]);
+        crowd_wait((unsigned)count);
+        for (int i = 0; i < CROWD_LCORES; i++)
+            assert_int_equal(tr_load_relaxed(&tr_kernel_counters(crowd[i])->open), count / CROWD_LCORES);
+        for (int i = 0; i < count; i++)
+            close(fds[i]);
+        crowd_wait(0);
+        for (int p = 0; p < CROWD_PORTS; p++) // closed() is told just before the place is free
+            for (int i = 0; i < 20000 && tr_kernel_port_connections(crowd_ports[p]); i++)
+                usleep(1000);
+    }
+    atomic_store(&crowd_end, true);
+    for (int i = 0; i < CROWD_LCORES; i++) {
+        pthread_join(threads[i], NULL);
+        tr_kernel_destroy(crowd[i], TR_S);
+    }
+    for (int p = 0; p < CROWD_PORTS; p++)
+        tr_kernel_port_close(crowd_ports[p]);
 }
 
 static void one_too_many_is_closed_and_counted(void **state)
@@ -343,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bytes_go_both_ways),
         TEST(connections_go_to_the_lcore_with_the_fewest),
+        TEST(connections_that_come_at_once_spread_evenly),
         TEST(one_too_many_is_closed_and_counted),
         TEST(a_paused_stream_reads_nothing),
         TEST(a_full_send_buffer_says_so_and_when_it_has_room),
