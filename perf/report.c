@@ -109,7 +109,7 @@ void run_report(const struct run *run)
                                "spans: %llu sent, %llu acknowledged, %llu rejected, %llu sent again, %llu failed\n"
                                "requests: %llu, %llu bytes in %.3f s: %.0f spans/s, %.3f s of CPU\n"
                                "latency: p50 %.3f ms, p90 %.3f ms, p99 %.3f ms, most %.3f ms\n",
-           (unsigned long long)run->connections, (unsigned long long)run->sent, (unsigned long long)run->acknowledged,
+           (unsigned long long)run->wires->opened, (unsigned long long)run->sent, (unsigned long long)run->acknowledged,
            (unsigned long long)run->rejected, (unsigned long long)run->retried, (unsigned long long)run->failed, (unsigned long long)run->requests,
            (unsigned long long)run->bytes, seconds, (double)run->acknowledged / seconds, cpu, latency_ms(run, 0.5),
            latency_ms(run, 0.9), latency_ms(run, 0.99), (double)run->latency_max_ns / 1e6);

@@ -46,7 +46,7 @@ struct run {
     ZSTD_CCtx *zstd;
 
     uint64_t begun_ns, ended_ns, progress_ns; // progress_ns: when the next line of --progress is due
-    uint64_t connections, requests, bytes, sent, acknowledged, rejected, retried, failed;
+    uint64_t requests, bytes, sent, acknowledged, rejected, retried, failed;
     uint64_t codes[20];
     uint64_t latencies[BUCKETS], latencies_count, latency_max_ns;
 };

@@ -200,7 +200,6 @@ static void place_tend(struct run *run, uint32_t i)
     if (served && is_done(run))
         return;
     run->place_requests[i] = 0;
-    run->connections++;
     run->wires->ops->open(run->wires, i);
 }
 

@@ -46,6 +46,7 @@ struct wires {
     const struct wires_ops *ops;
     struct wires_options options;
     struct wire_place *places;
+    uint64_t opened; // connections that came about; tries that did not are none
 };
 
 // Return NULL with a message on stderr.

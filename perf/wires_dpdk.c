@@ -81,6 +81,7 @@ static int opened(void *context, struct tr_conn *conn, uint64_t now)
         wire->conn = NULL; // closed() does not follow
         return -ENOMEM;
     }
+    dpdk->wires.opened++;
     client_flush(place->client);
     return 0;
 }

@@ -40,6 +40,7 @@ static void place_open(struct wires *wires, uint32_t i)
         *fd = -1;
         return;
     }
+    wires->opened++;
     setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 

@@ -44,6 +44,8 @@ def kept_traces_are_the_truth():
         assert got.keys() == {i for i, t in truth.items() if is_kept(t)}
         assert all(len(spans) == truth[i]["spans"] for i, spans in got.items())
         wait_for(lambda: not d.tailctl("connections")["connections"], "every connection to be gone")
+        # Tries before the link was up are none.
+        assert report["connections"] == d.counter("connections_opened_total", port="shared") >= 300, report
 
 
 def ipv6_http_and_compression():
