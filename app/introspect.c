@@ -198,7 +198,7 @@ static void show_policies(void *context, tr_control_policy_fn each, void *to)
     uint64_t cycles = tr_cycles() - daemon->started_cycles;
     double cycle_ns = cycles ? (double)(tr_clock_ns() - daemon->started_ns) / (double)cycles : 0;
 
-    for (uint32_t i = 0; i < epoch->policies->policies; i++) {
+    for (uint32_t i = 0; i < epoch->policies->policies; i = tr_policy_listed_after(epoch->policies, i)) {
         struct tr_control_policy row = {.name = tr_policy_name(epoch->policies, (uint16_t)i),
                                         .type = tr_policy_type_name(epoch->policies, (uint16_t)i),
                                         .walk_ns = tr_daemon_walk_cost(daemon, i)};

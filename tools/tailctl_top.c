@@ -114,6 +114,7 @@ static void policies_write(const json_t *policies, const json_t *before, double 
     tr_table_column(&table, "KEPT", true);
     tr_table_column(&table, "ALONE", true);
     tr_table_column(&table, "SHARE", true);
+    tr_table_column(&table, "LIMITED", true);
     tr_table_column(&table, "NS/SPAN", true);
     tr_table_column(&table, "EXAMPLE", false);
     json_array_foreach(policies, i, row)
@@ -128,6 +129,7 @@ static void policies_write(const json_t *policies, const json_t *before, double 
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_format_count(kept, text));
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_format_count(alone, text));
         tr_table_cell(&table, TR_INK_PLAIN, "%.1f %%", seen > 0 ? 100 * kept / seen : 0);
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_format_count(tr_json_number_at(row, "traces_limited"), text));
         tailctl_cost_cell(&table, row);
         tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "example_trace_id"));
     }

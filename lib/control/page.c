@@ -141,7 +141,7 @@ static void policies_write(const json_t *policies, FILE *out)
     size_t i;
 
     fputs("<h2>Policies</h2><table><tr><th>name</th><th>type</th><th>traces seen</th><th>kept</th>"
-          "<th>kept alone</th></tr>\n",
+          "<th>kept alone</th><th>dropped</th><th>limited</th></tr>\n",
           out);
     json_array_foreach(policies, i, row)
     {
@@ -151,6 +151,8 @@ static void policies_write(const json_t *policies, FILE *out)
         cell_count(number_of(row, "traces_seen"), out);
         cell_count(number_of(row, "traces_kept"), out);
         cell_count(number_of(row, "traces_kept_alone"), out);
+        cell_count(number_of(row, "traces_dropped"), out);
+        cell_count(number_of(row, "traces_limited"), out);
         fputs("</tr>\n", out);
     }
     fputs("</table>\n", out);

@@ -26,6 +26,20 @@ static const struct tr_policy *policy_of(const struct tr_policy_set *set, uint16
     return NULL;
 }
 
+uint32_t tr_policy_listed_after(const struct tr_policy_set *set, uint32_t number)
+{
+    const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
+    uint32_t row;
+    const struct tr_policy *of = policy_of(set, (uint16_t)number, &row);
+
+    if (!of)
+        return set->policies;
+    if (row + 1 < of->rows || (row == UINT32_MAX && of->rows))
+        return of->first_row + row + 1;
+    number = (uint32_t)(of - whole->policies) + 1;
+    return number < whole->policies_count ? number : set->policies;
+}
+
 const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy)
 {
     uint32_t row;

@@ -98,6 +98,11 @@ void tr_policy_set_tick(struct tr_policy_set *set, uint64_t now);
 struct tr_sampler;
 const struct tr_sampler *tr_policy_set_sampler(const struct tr_policy_set *set, uint32_t index);
 
+// Their numbers in the order to list them in: each policy, then its rules. From 0 to the one behind `policy`.
+//
+// Returns set->policies: that was the last.
+uint32_t tr_policy_listed_after(const struct tr_policy_set *set, uint32_t policy);
+
 const char *tr_policy_name(const struct tr_policy_set *set, uint16_t policy);
 const char *tr_policy_type_name(const struct tr_policy_set *set, uint16_t policy);
 

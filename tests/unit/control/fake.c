@@ -92,7 +92,7 @@ static int on_audit(void *context, struct tr_audit *audit)
 static void on_policies(void *context, tr_control_policy_fn each, void *to)
 {
     const struct tr_control_policy errors = {
-        "errors", "status_code", {.traces_seen = 12345, .spans_seen = 123450, .timed_traces = 193, .traces_kept = 20, .example_id = {0xab}}, 40, 3};
+        "errors", "status_code", {.traces_seen = 12345, .spans_seen = 123450, .timed_traces = 193, .traces_kept = 20, .traces_limited = 4711, .example_id = {0xab}}, 40, 3};
     const struct tr_control_policy slow = {"slow", "latency", {.traces_seen = 12345}, 0, -1};
 
     each(to, &errors);

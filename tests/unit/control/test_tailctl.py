@@ -81,6 +81,11 @@ class Reading(Tailctl):
         self.config.write_text("a: 3\n")
         self.assertIn("the file is not what runs", self.tailctl("status").stdout)
 
+    def test_top_says_what_was_limited(self):
+        text = self.tailctl("top", "--once").stdout
+        self.assertRegex(text, r"(?m)^POLICY .* SHARE +LIMITED ")
+        self.assertRegex(text, r"(?m)^errors .* % +4\.7k ")
+
     def test_columns_are_aligned(self):
         lines = self.tailctl("policies").stdout.splitlines()
         self.assertEqual(lines[0].split(), ["POLICY", "TYPE", "SPANS", "KEPT", "TRACES", "KEPT", "ALONE", "DROPPED",

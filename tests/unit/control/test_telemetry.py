@@ -115,6 +115,8 @@ class Telemetry(FakeDaemonTest):
         self.assertEqual(page.outside, [])
         self.assertIn("tempo", page.texts)
         self.assertIn("status_code", page.texts)
+        self.assertIn("limited", page.texts)
+        self.assertIn("4.7k", page.texts)
 
     def test_only_reading(self):
         for method in ("POST", "PUT", "DELETE"):

@@ -581,6 +581,7 @@ static void rules_stand_beside_other_policies(void **state)
 {
     static const char text[] = "policies:\n- {name: r, type: rules, rules: {rules: [{name: x, drop: true}]}}\n"
                                "- {name: all, type: always_sample}\n";
+    static const uint32_t listed[] = {0, 2, 3, 1};
     struct tr_trace trace = {.epoch = 1};
     struct tr_options_doc *doc;
     uint16_t policy;
@@ -590,6 +591,9 @@ static void rules_stand_beside_other_policies(void **state)
     tr_options_free(doc);
     assert_int_equal(set->policies, 4);
     assert_string_equal(tr_policy_name(set, 2), "r/x");
+    for (uint32_t i = 0, number = 0; i < 4; i++, number = tr_policy_listed_after(set, number))
+        assert_int_equal(number, listed[i]); // r, its rules, all
+    assert_int_equal(tr_policy_listed_after(set, 1), set->policies);
     assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy), TR_ANSWER_KEEP);
     assert_int_equal(policy, 1);
 }
