@@ -159,23 +159,59 @@ static void findings_print(const json_t *findings)
     }
 }
 
+// Why traces of the last windows were not judged, each with how many.
+static void void_print(const json_t *lately, const char *begin)
+{
+    static const char *const reasons[][2] = {
+        {"started", "may have begun before the daemon"},
+        {"no_room", "have spans that found no room to be noted (study_lost_total)"},
+        {"share_changed", "came while the share of traces that is studied changed"},
+        {"too_large", "have more spans than a sixteenth of services.spans_max"}};
+
+    for (size_t i = 0; i < TR_NELEMS(reasons); i++) {
+        if (at(lately, reasons[i][0]) <= 0)
+            continue;
+        printf("%s%s %s", begin, COUNT(at(lately, reasons[i][0])), reasons[i][1]);
+        begin = ",\n";
+    }
+    puts(".");
+}
+
+// That nothing is found says something only where something was judged.
+static void judged_print(const json_t *study, bool found)
+{
+    const json_t *lately = json_object_get(study, "traces_lately");
+    double judged = at(lately, "judged"), all = judged + at(lately, "started") + at(lately, "no_room") +
+                                                at(lately, "share_changed") + at(lately, "too_large");
+    char part[64] = "all traces";
+
+    if (at(study, "one_in") > 1)
+        snprintf(part, sizeof(part), "1 in %.0f traces", at(study, "one_in"));
+    putchar('\n');
+    if (!all)
+        printf("Nothing could be judged yet: no trace has ended, and none is judged before %s after its last span.\n",
+               SECONDS(at(study, "wait_seconds")));
+    else if (!judged)
+        void_print(lately, "Nothing could be judged: ");
+    else if (!found)
+        fputs("Nothing found. ", stdout);
+    printf("Studied: %s, %s so far (%s void), each %s after its last span. Counts of roots and parents are\n"
+           "estimates of the last %s to %s.\n",
+           part, COUNT(at(study, "judged_traces")), COUNT(at(study, "void_traces")), SECONDS(at(study, "wait_seconds")),
+           SECONDS(at(study, "window_seconds")), SECONDS(2 * at(study, "window_seconds")));
+    if (judged && all > judged)
+        void_print(lately, "Void of these: ");
+}
+
 void tailctl_services(const struct tailctl *tailctl, const json_t *answer)
 {
     const json_t *study = json_object_get(answer, "study"), *findings = json_object_get(answer, "findings");
-    char part[64] = "all traces";
 
     services_print(answer);
     pairs_print(json_object_get(answer, "pairs"));
     findings_print(findings);
-    if (at(study, "one_in") < 1) {
+    if (at(study, "one_in") < 1)
         puts("\nnothing is studied (services.study_rate is 0)");
-        return;
-    }
-    if (at(study, "one_in") > 1)
-        snprintf(part, sizeof(part), "1 in %.0f traces", at(study, "one_in"));
-    printf("\n%sStudied: %s, %s so far (%s void), each %s after its last span. Counts of roots and parents are\n"
-           "estimates of the last %s to %s.\n",
-           json_array_size(findings) ? "" : "Nothing found. ", part,
-           COUNT(at(study, "judged_traces")), COUNT(at(study, "void_traces")), SECONDS(at(study, "wait_seconds")),
-           SECONDS(at(study, "window_seconds")), SECONDS(2 * at(study, "window_seconds")));
+    else
+        judged_print(study, json_array_size(findings) > 0);
 }

@@ -157,6 +157,17 @@ static void finding_append(void *array, const struct tr_finding *finding)
     json_array_append_new(array, json);
 }
 
+// What became of the traces of the last windows: judged, or void and why.
+static json_t *lately_json(const struct tr_study_tables *tables)
+{
+    static const char *const names[TR_STUDY_OUTCOMES] = {"judged", "started", "no_room", "share_changed", "too_large"};
+    json_t *json = json_object();
+
+    for (size_t i = 0; i < TR_STUDY_OUTCOMES; i++)
+        PUT(json, names[i], COUNT(tr_study_counted(&tables->outcomes[i])));
+    return json;
+}
+
 static json_t *study_json(struct tr_services *services)
 {
     const struct tr_study_options *options = tr_study_options_of(services->study);
@@ -172,6 +183,7 @@ static json_t *study_json(struct tr_services *services)
     PUT(json, "lost_spans", COUNT(counters->lost));
     PUT(json, "judged_traces", COUNT(counters->judged));
     PUT(json, "void_traces", COUNT(counters->voided));
+    PUT(json, "traces_lately", lately_json(tables));
     PUT(json, "services_without_row", COUNT(tables->services.overflowed));
     PUT(json, "pairs_without_row", COUNT(tables->pairs.overflowed));
     PUT(json, "places_without_row", COUNT(tables->contacts.overflowed + tables->ends.overflowed));

@@ -58,6 +58,13 @@ uint64_t tr_study_bytes(const struct tr_study_options *options)
            (power_of_two(options->spans_max) + ids_room(options)) * sizeof(uint32_t);
 }
 
+// Whatever begins to be seen from now on may have begun before, for that reason.
+static void blind(struct tr_study *study, enum tr_study_outcome why, uint64_t now)
+{
+    study->blind_ns = now + study->options.wait_ns;
+    study->blind_why = (uint8_t)why;
+}
+
 int tr_study_create(struct tr_study **out, const struct tr_study_options *options, uint64_t now, struct tr_error *error)
 {
     struct tr_study *study = calloc(1, sizeof(*study));
@@ -78,7 +85,7 @@ int tr_study_create(struct tr_study **out, const struct tr_study_options *option
         tr_study_destroy(study);
         return tr_error_set(error, ENOMEM, "services: no memory for %u spans under study", n);
     }
-    study->blind_ns = now + options->wait_ns;
+    blind(study, TR_STUDY_STARTED, now);
     study->window_at_ns = now + options->window_ns;
     study->look_ns = now;
     tr_gauge(&study->counters.one_in, options->rate != 0);
@@ -163,6 +170,7 @@ static void trace_free(struct tr_study *study, uint32_t number)
     uint32_t *at = &study->buckets[trace->hash >> 32 & study->buckets_mask];
 
     tr_count(trace->voided ? &study->counters.voided : &study->counters.judged, 1);
+    tr_study_add(&study->tables.outcomes[trace->voided], 1);
     spans_free(study, trace);
     list_remove(study, number);
     while (*at != number)
@@ -209,7 +217,7 @@ static uint32_t trace_begin(struct tr_study *study, uint64_t hash, const uint8_t
 
     if (!number)
         return 0;
-    *trace = (struct study_trace){.hash = hash, .next = *bucket, .voided = now < study->blind_ns};
+    *trace = (struct study_trace){.hash = hash, .next = *bucket, .voided = now < study->blind_ns ? study->blind_why : TR_STUDY_WHOLE};
     memcpy(trace->id, id, 16);
     *bucket = number;
     list_append(study, number);
@@ -225,7 +233,7 @@ static void shift_more(struct tr_study *study, uint64_t by)
     for (uint32_t number = study->oldest, newer; number; number = newer) {
         newer = study->traces[number].newer;
         if (study->traces[number].hash & tr_study_mask(study)) {
-            study->traces[number].voided = true;
+            study->traces[number].voided = TR_STUDY_SHARE;
             trace_free(study, number);
         }
     }
@@ -235,7 +243,7 @@ static void shift_less(struct tr_study *study, uint64_t now)
 {
     study->shift--;
     study->calm = 0;
-    study->blind_ns = now + study->options.wait_ns;
+    blind(study, TR_STUDY_SHARE, now);
     tr_gauge(&study->counters.one_in, tr_study_one_in(study));
 }
 
@@ -306,11 +314,11 @@ void tr_study_input(struct tr_study *study, const struct tr_study_note *note, ui
         shift_more(study, 1);
         number = trace_find(study, hash, note->trace_id);
         if (number) {
-            study->traces[number].voided = true;
+            study->traces[number].voided = TR_STUDY_NO_ROOM;
             spans_free(study, &study->traces[number]);
         } else {
             study->judged[hash >> 32 & (TR_STUDY_JUDGED - 1)] = 0;
-            study->blind_ns = now + study->options.wait_ns;
+            blind(study, TR_STUDY_NO_ROOM, now);
         }
         return;
     }
@@ -324,8 +332,8 @@ void tr_study_input(struct tr_study *study, const struct tr_study_note *note, ui
     else
         trace->first = span;
     trace->last = span;
-    if (++trace->spans > study->spans_max / 16) {
-        trace->voided = true;
+    if (++trace->spans > study->spans_max / TR_STUDY_LARGE) {
+        trace->voided = TR_STUDY_TOO_LARGE;
         spans_free(study, trace);
     }
 }
@@ -336,9 +344,9 @@ void tr_study_lost(struct tr_study *study, uint64_t lost, uint64_t now)
         return;
     tr_count(&study->counters.lost, lost);
     study->look_notes += lost;
-    study->blind_ns = now + study->options.wait_ns;
+    blind(study, TR_STUDY_NO_ROOM, now);
     for (uint32_t number = study->oldest; number; number = study->traces[number].newer) {
-        study->traces[number].voided = true;
+        study->traces[number].voided = TR_STUDY_NO_ROOM;
         spans_free(study, &study->traces[number]);
     }
     study->calm = 0;

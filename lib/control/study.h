@@ -153,8 +153,20 @@ uint32_t tr_study_service_of(struct tr_study *study, const char *name, uint32_t 
 const struct tr_study_options *tr_study_options_of(const struct tr_study *study);
 
 // The tables, to be read.
+// What became of a trace: it was judged, or why not.
+enum tr_study_outcome {
+    TR_STUDY_WHOLE,
+    TR_STUDY_STARTED,   // it may have begun before the daemon
+    TR_STUDY_NO_ROOM,   // a note was lost for want of room
+    TR_STUDY_SHARE,     // the share of traces that is studied changed meanwhile
+    TR_STUDY_TOO_LARGE, // more spans than spans_max / TR_STUDY_LARGE
+    TR_STUDY_OUTCOMES
+};
+#define TR_STUDY_LARGE 16
+
 struct tr_study_tables {
     struct tr_study_rows services, scopes, contacts, ends, pairs, links;
+    struct tr_study_count outcomes[TR_STUDY_OUTCOMES]; // of studied traces, not an estimate
 };
 const struct tr_study_tables *tr_study_tables(const struct tr_study *study);
 

@@ -22,7 +22,7 @@ struct study_trace {
     uint32_t first, last, spans; // of its spans
     uint32_t older, newer;      // by last_ns
     uint32_t next;              // of its bucket, or of the free ones
-    bool voided;                // began before, or has holes: not judged
+    uint8_t voided;             // enum tr_study_outcome: why it is not judged
 };
 
 // A call that nothing continues, a trace that begins: to be looked for in each other's time.
@@ -56,6 +56,7 @@ struct tr_study {
     struct tr_study_counters counters;
     uint64_t shift; // 1 in 2^shift traces
     uint64_t blind_ns; // a trace whose first note comes before then may have begun earlier
+    uint8_t blind_why; // enum tr_study_outcome
     uint64_t window_at_ns;
 
     // Adapting.

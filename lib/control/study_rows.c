@@ -105,6 +105,8 @@ static void count_turn(struct tr_study_count *count)
 
 void tr_study_tables_turn(struct tr_study_tables *tables)
 {
+    for (uint32_t i = 0; i < TR_STUDY_OUTCOMES; i++)
+        count_turn(&tables->outcomes[i]);
     for (uint32_t i = 0; i < tables->services.count; i++) {
         struct tr_study_service *row = TR_STUDY_ROW(service, &tables->services, i);
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flask services under real auto-instrumentation: headers stripped between two of them, and one whose SDK is set up after
 its imports. `tailctl services` names both, and not their healthy twins; `tailctl policies` says what each policy cost."""
+import itertools
 import os
+import re
 import subprocess
 import urllib.request
 
+import otlp
 from harness import DIES_WITH_US, TAILCTL, Daemon, run_story, skip, tailgen, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -31,6 +34,12 @@ def missing_python():
     done = subprocess.run([os.path.join(HERE, "python"), os.path.join(HERE, "services_shop.py"), "shop", "x", "http://x"],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     return done.stdout if done.returncode == 77 else None
+
+
+def post(d, spans):
+    request = urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/traces", otlp.request(spans),
+                                     {"content-type": "application/x-protobuf"})
+    assert urllib.request.urlopen(request, timeout=10).status == 200
 
 
 def of_kind(answer, kind):
@@ -110,4 +119,27 @@ def under_load_a_part_is_studied_and_nothing_is_made_up():
         assert 0.4 * traces < begun < 1.1 * traces, (begun, traces, answer["study"])
 
 
-run_story(services_are_named, under_load_a_part_is_studied_and_nothing_is_made_up)
+def what_was_not_judged_is_not_clean():
+    """That nothing is found is said only where something was looked at."""
+    def said():
+        return subprocess.run([TAILCTL, "-s", f"{d.folder}/control.sock", "services"], capture_output=True, text=True, timeout=30).stdout
+
+    with Daemon(wait="1s", extra="services: {wait: 500ms, window: 1h, spans_max: 1024}") as d:
+        assert "Nothing could be judged yet" in said() and "Nothing found" not in said(), said()
+        post(d, [otlp.span(b"a giant of a few", n.to_bytes(8, "big"), parent=b"unseen.." if n > 1 else b"") for n in range(1, 101)])
+        wait_for(lambda: d.tailctl("services")["study"]["void_traces"] == 1, "it to be void")
+        text = said()
+        assert re.search("Nothing could be judged: 1 (have more spans than|may have begun)", text), text
+        assert "Nothing found" not in text, text
+        ids = itertools.count(1)
+
+        def judged():
+            post(d, [otlp.span(next(ids).to_bytes(16, "big"), b"12345678")])
+            return d.tailctl("services")["study"]["judged_traces"] >= 1
+
+        wait_for(judged, "one to be judged")
+        text = said()
+        assert "Nothing found. Studied: all traces" in text and "Void of these: " in text, text
+
+
+run_story(what_was_not_judged_is_not_clean, services_are_named, under_load_a_part_is_studied_and_nothing_is_made_up)

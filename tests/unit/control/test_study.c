@@ -425,6 +425,11 @@ static void orphans_put(struct bed *bed, unsigned n)
         PUT(bed, .trace = ++bed->traces, .id = 2, .parent = 1, .service = "back", .kind = TR_SPAN_KIND_SERVER, .end_ms = 9);
 }
 
+static uint64_t outcomes(const struct bed *bed, enum tr_study_outcome outcome)
+{
+    return tr_study_counted(&tr_study_tables(bed->study)->outcomes[outcome]);
+}
+
 static void who_may_have_begun_before_is_not_judged(void **state)
 {
     struct bed bed;
@@ -436,6 +441,7 @@ static void who_may_have_begun_before_is_not_judged(void **state)
     assert_int_equal(find(&bed), 0);
     assert_int_equal(tr_study_counters(bed.study)->voided, 20);
     assert_int_equal(tr_study_counters(bed.study)->judged, 0);
+    assert_int_equal(outcomes(&bed, TR_STUDY_STARTED), 20);
     tr_study_destroy(bed.study);
 }
 
@@ -450,6 +456,8 @@ static void a_lost_note_voids_what_is_open(void **state)
     judge(&bed);
     assert_int_equal(find(&bed), 0);
     assert_int_equal(tr_study_counters(bed.study)->voided, 40);
+    assert_int_equal(outcomes(&bed, TR_STUDY_NO_ROOM) + outcomes(&bed, TR_STUDY_SHARE), 40);
+    assert_true(outcomes(&bed, TR_STUDY_NO_ROOM) > 0);
     assert_int_equal(tr_study_counters(bed.study)->lost, 1);
     while (tr_study_one_in(bed.study) > 1)
         pass(&bed, TR_S); // loss has made the share smaller; calm makes it larger again
@@ -509,6 +517,10 @@ static void a_giant_trace_costs_itself_only(void **state)
     assert_int_equal(find(&bed), 1);
     assert_string_equal(bed.finding[0].service, "back");
     assert_int_equal(tr_study_counters(bed.study)->voided, 1);
+    assert_int_equal(outcomes(&bed, TR_STUDY_TOO_LARGE), 1);
+    assert_int_equal(outcomes(&bed, TR_STUDY_WHOLE), tr_study_counters(bed.study)->judged);
+    pass(&bed, 2 * usual.window_ns);
+    assert_int_equal(outcomes(&bed, TR_STUDY_TOO_LARGE) + outcomes(&bed, TR_STUDY_WHOLE), 0); // of lately only
     tr_study_destroy(bed.study);
 }
 
