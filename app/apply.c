@@ -154,7 +154,7 @@ int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct
         tr_red_set_release(red);
         return -EINVAL;
     }
-    if (epoch->policies->shape_path[0] && !daemon->sizes.shape) {
+    if (epoch->policies->shape_path[0] && !daemon->sizes.needs.shape) {
         tr_error_set(error, ENOTSUP,
                      "%s: looks at the shape of traces, for which no memory was taken at start: restart, or start with "
                      "tail_sampling.shape: always",
@@ -168,6 +168,8 @@ int tr_daemon_apply(struct tr_daemon *daemon, struct tr_options_doc *doc, struct
     if (daemon->mesh->epochs[epoch->number % TR_EPOCHS_LIVE_MAX])
         rc = tr_error_set(error, EAGAIN, "%u configs in a row are still deciding traces: try again in a while",
                           TR_EPOCHS_LIVE_MAX);
+    for (uint32_t i = 0; rc == 0 && i < daemon->sizes.lcores; i++)
+        rc = tr_owner_reserve(daemon->lcores[i].lcore->owner, epoch->policies->aside, error);
     if (rc == 0 && changed.red)
         rc = tr_daemon_red_ready(daemon, error);
     if (rc == 0)

@@ -56,6 +56,13 @@ struct tr_config {
 };
 extern const struct tr_option_table tr_config_table;
 
+// What only compiled policies tell of the memory that they take.
+struct tr_needs {
+    bool shape;      // room for the shape of traces is reserved
+    uint32_t aside;  // TR_ASIDE_*
+    uint32_t limits; // slots of budgets: taken when a config that has them is compiled
+};
+
 // What follows from a config and the machine.
 struct tr_sizes {
     uint32_t lcores;
@@ -70,9 +77,8 @@ struct tr_sizes {
     uint32_t memo_max; // decisions beyond these, in brief
     uint32_t contexts;
     uint32_t shape_spans_max;
-    bool shape; // room for the shape of traces is reserved
     uint64_t red_bytes; // RED metrics, per lcore
-    uint32_t limits;    // slots of budgets: taken when a config that has them is compiled
+    struct tr_needs needs;
 };
 
 // Returns 0, -EINVAL or -ENOSPC with the path in the config. Reads the affinity mask, memory and file systems.
@@ -81,8 +87,7 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
 // Is there memory for the tables of RED metrics? Returns 0, -ENOSPC.
 int tr_sizes_red_check(const struct tr_config *config, uint32_t lcores, struct tr_error *error);
 
-// Is room for the shape of traces to be reserved at start?
-bool tr_sizes_shape(const struct tr_config *config, const struct tr_policy_set *policies);
+struct tr_needs tr_sizes_needs(const struct tr_config *config, const struct tr_policy_set *policies);
 
 // What `--check` says about it: where things go, and the rate at which decision_wait stops fitting.
 void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out);

@@ -75,7 +75,8 @@ static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_err
                                               .wait_min_ns = config->tail_sampling.decision_wait_min_ns,
                                               .trace_spans_max = sizes->refs_max / 4,
                                               .trace_bytes_max = config->tail_sampling.maximum_trace_size_bytes,
-                                              .shape = sizes->shape,
+                                              .aside = sizes->needs.aside,
+                                              .shape = sizes->needs.shape,
                                               .shape_spans_max = (uint32_t)config->tail_sampling.shape_spans_max,
                                               .directory = config->journal.path,
                                               .numa_node = -1,
@@ -142,7 +143,7 @@ static int start(struct tr_daemon *daemon, struct tr_error *error)
         return rc;
     epoch = tr_daemon_epoch_make(daemon, daemon->config, red, error);
     if (epoch) {
-        daemon->sizes.shape = tr_sizes_shape(daemon->config, epoch->policies);
+        daemon->sizes.needs = tr_sizes_needs(daemon->config, epoch->policies);
         tr_mesh_epoch_publish(daemon->mesh, epoch);
         daemon->epoch = epoch->number;
         tr_daemon_red_begin(daemon, red, epoch->number);

@@ -277,14 +277,8 @@ static char *config_show(void *context)
     return tr_options_show(((struct tr_daemon *)context)->doc);
 }
 
-// What only compiled policies tell of the memory that they take (struct tr_sizes).
-struct wanted {
-    bool shape;
-    uint32_t limits;
-};
-
 static int config_parse(struct tr_daemon *daemon, const char *text, size_t bytes, struct tr_options_doc **doc,
-                        struct wanted *wanted, struct tr_error *error)
+                        struct tr_needs *needs, struct tr_error *error)
 {
     struct tr_red_set *red = NULL;
     struct tr_epoch *epoch;
@@ -301,8 +295,7 @@ static int config_parse(struct tr_daemon *daemon, const char *text, size_t bytes
         tr_options_free(*doc);
         return -EINVAL;
     }
-    wanted->shape = tr_sizes_shape(tr_options_struct(*doc), epoch->policies);
-    wanted->limits = (uint32_t)__builtin_popcountll(epoch->policies->budget_plan->slots);
+    *needs = tr_sizes_needs(tr_options_struct(*doc), epoch->policies);
     tr_epoch_free(epoch);
     return 0;
 }
@@ -312,19 +305,18 @@ static int config_check(void *context, const char *text, size_t bytes, tr_contro
 {
     struct tr_options_doc *doc;
     struct tr_sizes sizes;
-    struct wanted wanted;
+    struct tr_needs needs;
     char *remarks = NULL;
     size_t remarks_bytes;
     FILE *out;
-    int rc = config_parse(context, text, bytes, &doc, &wanted, error);
+    int rc = config_parse(context, text, bytes, &doc, &needs, error);
 
     if (rc < 0)
         return rc;
     // The running daemon has most of the memory: what would follow is told only as far as it can be known.
     if (tr_sizes_derive(tr_options_struct(doc), &sizes, &(struct tr_error){0}) == 0 &&
         (out = open_memstream(&remarks, &remarks_bytes))) {
-        sizes.shape = wanted.shape;
-        sizes.limits = wanted.limits;
+        sizes.needs = needs;
         tr_sizes_print(tr_options_struct(doc), &sizes, out);
         fclose(out);
         for (char *line = strtok(remarks, "\n"); line; line = strtok(NULL, "\n"))
@@ -340,8 +332,8 @@ static int config_diff(void *context, const char *text, size_t bytes, tr_options
 {
     struct tr_daemon *daemon = context;
     struct tr_options_doc *doc;
-    struct wanted wanted;
-    int rc = config_parse(daemon, text, bytes, &doc, &wanted, error);
+    struct tr_needs needs;
+    int rc = config_parse(daemon, text, bytes, &doc, &needs, error);
 
     if (rc < 0)
         return rc;

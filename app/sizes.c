@@ -168,22 +168,29 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
     return 0;
 }
 
-bool tr_sizes_shape(const struct tr_config *config, const struct tr_policy_set *policies)
+struct tr_needs tr_sizes_needs(const struct tr_config *config, const struct tr_policy_set *policies)
 {
-    return config->tail_sampling.shape == TR_SHAPE_ALWAYS || policies->shape_path[0];
+    return (struct tr_needs){.shape = config->tail_sampling.shape == TR_SHAPE_ALWAYS || policies->shape_path[0],
+                             .aside = policies->aside,
+                             .limits = (uint32_t)__builtin_popcountll(policies->budget_plan->slots)};
 }
 
-static uint64_t owner_bytes(const struct tr_sizes *sizes)
+static void tables_print(const struct tr_sizes *sizes, FILE *out)
 {
-    struct tr_owner_options options = {.lcores = sizes->lcores,
-                                       .traces_max = sizes->traces_max,
-                                       .refs_max = sizes->refs_max,
-                                       .verdicts_max = sizes->verdicts_max,
-                                       .memo_max = sizes->memo_max,
-                                       .shape = sizes->shape,
-                                       .shape_spans_max = sizes->shape_spans_max};
+    const struct tr_owner_options options = {.lcores = sizes->lcores,
+                                             .traces_max = sizes->traces_max,
+                                             .refs_max = sizes->refs_max,
+                                             .verdicts_max = sizes->verdicts_max,
+                                             .memo_max = sizes->memo_max,
+                                             .aside = sizes->needs.aside,
+                                             .shape = sizes->needs.shape,
+                                             .shape_spans_max = sizes->shape_spans_max};
+    uint64_t past = tr_owner_past_bytes(&options);
 
-    return tr_owner_bytes(&options);
+    fprintf(out, "tables: %llu MiB an lcore for %u traces and %u spans, %s their shape; %llu MiB to remember %llu decisions\n",
+            (unsigned long long)((tr_owner_bytes(&options) - past) / TR_MIB), sizes->traces_max, sizes->refs_max,
+            sizes->needs.shape ? "with" : "without", (unsigned long long)(past / TR_MIB),
+            (unsigned long long)sizes->verdicts_max + sizes->memo_max);
 }
 
 void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out)
@@ -198,15 +205,13 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
     fprintf(out, "journal: %llu MiB, outbox: %llu MiB an lcore, at %s\n",
             (unsigned long long)(sizes->journal_bytes / TR_MIB), (unsigned long long)(sizes->outbox_bytes / TR_MIB),
             config->journal.path);
-    fprintf(out, "tables: %llu MiB an lcore for %u traces and %u spans, %s their shape\n",
-            (unsigned long long)(owner_bytes(sizes) / TR_MIB), sizes->traces_max, sizes->refs_max,
-            sizes->shape ? "with" : "without");
+    tables_print(sizes, out);
     if (sizes->red_bytes)
         fprintf(out, "span metrics: %.1f MiB an lcore, for %llu series\n", (double)sizes->red_bytes / TR_MIB,
                 (unsigned long long)config->span_metrics->series_max);
-    if (sizes->limits)
+    if (sizes->needs.limits)
         fprintf(out, "limits: %.1f MiB for %u of them\n",
-                (double)(sizes->limits * tr_budget_slot_bytes(sizes->lcores)) / TR_MIB, sizes->limits);
+                (double)(sizes->needs.limits * tr_budget_slot_bytes(sizes->lcores)) / TR_MIB, sizes->needs.limits);
     fprintf(out, "largest body: %llu KiB%s\n", (unsigned long long)(sizes->body_bytes_max / TR_KIB),
             sizes->body_bytes_max < config->http.body_bytes_max
                 ? " (less than http.body_size_max: the journal must have room for several)"

@@ -24,8 +24,7 @@ static int check(const char *path)
     struct tr_red_set *red;
     struct tr_epoch *epoch;
     struct tr_sizes sizes;
-    uint32_t limits;
-    bool shape;
+    struct tr_needs needs;
 
     if (tr_options_parse_file(&tr_config_table, path, &daemon.doc, &error) < 0)
         goto fail;
@@ -36,13 +35,11 @@ static int check(const char *path)
     tr_red_set_release(red);
     if (!epoch)
         goto fail;
-    shape = tr_sizes_shape(daemon.config, epoch->policies);
-    limits = (uint32_t)__builtin_popcountll(epoch->policies->budget_plan->slots);
+    needs = tr_sizes_needs(daemon.config, epoch->policies);
     tr_epoch_free(epoch);
     if (tr_sizes_derive(daemon.config, &sizes, &error) < 0)
         goto fail;
-    sizes.shape = shape;
-    sizes.limits = limits;
+    sizes.needs = needs;
     printf("%s: good\n", path);
     tr_sizes_print(daemon.config, &sizes, stdout);
     tr_options_free(daemon.doc);

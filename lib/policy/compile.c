@@ -104,6 +104,15 @@ static int policies_make(struct tr_policy_set_whole *whole, const struct tr_list
     return order_make(whole);
 }
 
+static uint32_t aside_of(const struct tr_policy_set_whole *whole)
+{
+    uint32_t aside = whole->set.budgets ? TR_ASIDE_ASKED : 0;
+
+    for (uint32_t i = 64; i < TR_PREDICATES_MAX; i++)
+        aside |= whole->predicates.rows[i].predicate ? TR_ASIDE_PREDICATES : 0;
+    return aside | (tr_predicates_shape_needs(&whole->predicates) & TR_SHAPE_OT ? TR_ASIDE_OT : 0);
+}
+
 int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const struct tr_policy_set *previous,
                           uint32_t epoch, uint32_t lcores, struct tr_policy_set **set, struct tr_error *error)
 {
@@ -133,6 +142,7 @@ int tr_policy_set_compile(const struct tr_tail_sampling_options *options, const 
     if (rc < 0)
         goto fail;
     whole->set.shape_path = whole->predicates.shape_path;
+    whole->set.aside = aside_of(whole);
     whole->set.reopen = options->reopen;
     whole->set.at_once = options->decide_at_once && whole->all_pure;
     rc = tr_samplers_settle(&whole->samplers);

@@ -59,6 +59,7 @@ struct tr_policy_set {
     uint64_t wait_ns;
     uint64_t wait_min_ns;
     uint64_t wait_root_ns; // from a trace's root; 0: no matter
+    uint32_t aside;         // TR_ASIDE_*: what of traces it and those before it need at their owner
     const char *shape_path; // the first policy that looks at the shape of traces; "": none does
     enum tr_adjusted adjusted;
     bool policy_attribute; // kept spans say which policy it was

@@ -70,7 +70,7 @@ static void table_options_of(const struct tr_owner_options *options, struct tr_t
     *table = (struct tr_table_options){
         .traces_max = options->traces_max,
         .refs_max = options->refs_max,
-        .words = options->predicate_words ? options->predicate_words : TR_AGGREGATE_WORDS,
+        .aside = options->aside,
         .shape = options->shape,
         .numa_node = options->numa_node,
         .prefault = options->prefault,
@@ -98,15 +98,20 @@ static uint32_t shape_spans(const struct tr_owner_options *options)
     return options->shape_spans_max ? options->shape_spans_max : TR_SHAPE_SPANS_DEFAULT;
 }
 
+uint64_t tr_owner_past_bytes(const struct tr_owner_options *options)
+{
+    return tr_index_bytes(options->verdicts_max) + tr_memo_bytes(options->memo_max) +
+           (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record);
+}
+
 uint64_t tr_owner_bytes(const struct tr_owner_options *options)
 {
     struct tr_table_options table;
 
     table_options_of(options, &table);
     return tr_table_bytes(&table) + tr_pool_bytes(chunks_for(options), sizeof(struct tr_fifo_chunk)) +
-           tr_index_bytes(options->verdicts_max) + tr_memo_bytes(options->memo_max) +
-           (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record) + sizeof(struct tr_owner) +
-           asked_bytes(options->traces_max) +
+           tr_owner_past_bytes(options) + sizeof(struct tr_owner) +
+           (options->aside & TR_ASIDE_ASKED ? asked_bytes(options->traces_max) : 0) +
            (options->shape ? tr_shapes_bytes(shape_spans(options)) : 0);
 }
 
@@ -121,9 +126,6 @@ static int options_check(const struct tr_owner_options *options, struct tr_error
     if (options->refs_max < options->traces_max || options->refs_max > (1u << 30))
         return tr_error_set(error, EINVAL, "owner: %u spans are not between the %u traces and %u",
                             options->refs_max, options->traces_max, 1u << 30);
-    if (options->predicate_words > TR_AGGREGATE_WORDS)
-        return tr_error_set(error, EINVAL, "owner: %u predicate words are above %u", options->predicate_words,
-                            TR_AGGREGATE_WORDS);
     return 0;
 }
 
@@ -181,11 +183,12 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
                             options->traces_max, options->refs_max,
                             (unsigned long long)(tr_owner_bytes(options) / TR_MIB));
     }
-    // Not before a policy has a limit.
-    owner->asked = tr_pages_map(asked_bytes(options->traces_max), options->numa_node, false);
-    if (!owner->asked) {
+    owner->numa_node = options->numa_node;
+    owner->prefault = options->prefault;
+    rc = tr_owner_reserve(owner, options->aside, error);
+    if (rc < 0) {
         tr_owner_destroy(owner);
-        return tr_error_set(error, ENOMEM, "owner: no memory for %u parked traces", options->traces_max);
+        return rc;
     }
     rc = tr_verdicts_create(&owner->verdicts, options->directory, &file, options->verdicts_max, options->memo_max,
                             error);
@@ -194,6 +197,19 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
         return rc;
     }
     *created = owner;
+    return 0;
+}
+
+int tr_owner_reserve(struct tr_owner *owner, uint32_t aside, struct tr_error *error)
+{
+    const uint32_t traces = owner->table.entries.items_max;
+
+    if (aside & TR_ASIDE_ASKED && !owner->asked)
+        tr_store_release(&owner->asked, tr_pages_map(asked_bytes(traces), owner->numa_node, owner->prefault));
+    if ((aside & TR_ASIDE_ASKED && !owner->asked) ||
+        tr_table_reserve(&owner->table, aside, owner->numa_node, owner->prefault) < 0)
+        return tr_error_set(error, ENOMEM, "owner: no memory for what limits, consistent sampling or more than 64 predicates "
+                            "need of %u traces", traces);
     return 0;
 }
 

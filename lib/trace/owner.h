@@ -19,6 +19,11 @@
 #include "trace/shape.h"
 
 #define TR_AGGREGATE_WORDS 8
+
+// What lies beside the entries, in arrays that only some configs need.
+#define TR_ASIDE_PREDICATES 0x01 // predicates 64 and up: 56 bytes a trace
+#define TR_ASIDE_OT         0x02 // what trace_state says of sampling upstream: 24
+#define TR_ASIDE_ASKED      0x04 // what traces ask of budgets: 24
 #define TR_SHAPE_SPANS_DEFAULT 10000
 
 // What a trace has asked budgets for, from its first decision to its last. The decider's to use.
@@ -90,7 +95,7 @@ struct tr_owner_options {
     uint32_t refs_max;        // spans held by reference, all traces together
     uint32_t verdicts_max;    // decisions remembered, power of two, at least TR_VERDICTS_MIN
     uint32_t memo_max;        // and beyond these, by verdict and policy only
-    uint32_t predicate_words; // the most a config may use, 1 to TR_AGGREGATE_WORDS; 0: all
+    uint32_t aside;           // TR_ASIDE_*: what the config needs
     uint64_t wait_ns;
     uint64_t wait_min_ns;
     uint32_t trace_spans_max; // 0: none
@@ -165,6 +170,16 @@ struct tr_owner_counters *tr_owner_counters(struct tr_owner *owner);
 
 // The memory that tr_owner_create() would map, bytes; what is never used is never touched.
 uint64_t tr_owner_bytes(const struct tr_owner_options *options);
+
+// Of that, what decisions take once they are made: their ring, its index and the memo.
+uint64_t tr_owner_past_bytes(const struct tr_owner_options *options);
+
+// Map what a config needs that is not there yet, before any lcore has that config.
+//
+// aside  TR_ASIDE_*
+//
+// Returns 0; -ENOMEM. Thread: control.
+int tr_owner_reserve(struct tr_owner *owner, uint32_t aside, struct tr_error *error);
 
 // decision_wait changed live: for traces that begin from now on. decision_wait_min holds for all at once.
 void tr_owner_wait_set(struct tr_owner *owner, uint64_t wait_ns, uint64_t wait_min_ns);

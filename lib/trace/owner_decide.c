@@ -88,7 +88,7 @@ void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct t
     trace->bits[0] = entry->bits;
     if (entry->flags & TR_ENTRY_WIDE)
         memcpy(trace->bits + 1, tr_table_wide(&owner->table, number),
-               owner->table.wide_words * sizeof(uint64_t));
+               TR_WIDE_WORDS * sizeof(uint64_t));
     if (tr_unlikely(entry->flags & TR_ENTRY_OT))
         ot_show(&owner->table.ots[number], trace->spans, trace);
 }
@@ -284,7 +284,7 @@ static void decide(struct tr_owner *owner, uint32_t number, enum tr_when reason,
     tr_owner_trace_view(owner, number, &trace);
     if (tr_unlikely(owner->table.shapes != NULL))
         tr_owner_shapes_show(owner, number, &trace);
-    trace.asked = entry->on == TR_ENTRY_ON_PARKED ? &owner->asked[number] : &fresh;
+    trace.asked = entry->on == TR_ENTRY_ON_PARKED && owner->asked ? &owner->asked[number] : &fresh;
     turn->trace = &trace;
     answer = owner->decider.decide(owner->decider.context, &trace, &policy);
     if (tr_unlikely(owner->table.shapes != NULL))

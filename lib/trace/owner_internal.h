@@ -82,12 +82,14 @@ struct tr_owner {
     bool at_once;
     uint32_t settle_left; // parked traces, from the first, to be asked about again
     bool hurries;         // a parked trace was in the way at the last poll
-    struct tr_asked *asked; // by entry: of those that asked; not touched before
+    struct tr_asked *asked; // by entry: of those that asked; NULL: no config had limits
 
     uint32_t epoch;
     uint32_t epoch_oldest;
     uint32_t epoch_traces[256]; // live, by epoch modulo 256
 
+    int numa_node;
+    bool prefault;
     uint32_t lcore, lcores;
     uint32_t trace_spans_max;
     uint64_t trace_bytes_max;

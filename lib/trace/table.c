@@ -9,9 +9,9 @@ static uint32_t blocks_for(const struct tr_table_options *options)
     return (uint32_t)TR_MIN(TR_MIN(blocks, (uint64_t)options->refs_max), (uint64_t)TR_BLOCKS_MAX);
 }
 
-static size_t wide_bytes(uint32_t traces_max, uint32_t words)
+static size_t wide_bytes(uint32_t traces_max)
 {
-    return ((size_t)traces_max + 1) * words * sizeof(uint64_t);
+    return ((size_t)traces_max + 1) * TR_WIDE_WORDS * sizeof(uint64_t);
 }
 
 static size_t numbers_bytes(uint32_t count)
@@ -31,12 +31,24 @@ static size_t ots_bytes(uint32_t traces_max)
 
 uint64_t tr_table_bytes(const struct tr_table_options *options)
 {
-    uint32_t blocks = blocks_for(options);
+    const uint32_t traces = options->traces_max, blocks = blocks_for(options);
 
-    return tr_index_bytes(options->traces_max) + tr_pool_bytes(options->traces_max, sizeof(struct tr_entry)) +
-           numbers_bytes(options->traces_max) + tr_pool_bytes(blocks, sizeof(struct tr_block)) +
-           wide_bytes(options->traces_max, options->words - 1) +
-           ots_bytes(options->traces_max) + (options->shape ? shapes_bytes(blocks) : 0);
+    return tr_index_bytes(traces) + tr_pool_bytes(traces, sizeof(struct tr_entry)) + numbers_bytes(traces) +
+           tr_pool_bytes(blocks, sizeof(struct tr_block)) + (options->shape ? shapes_bytes(blocks) : 0) +
+           (options->aside & TR_ASIDE_PREDICATES ? wide_bytes(traces) : 0) +
+           (options->aside & TR_ASIDE_OT ? ots_bytes(traces) : 0);
+}
+
+// The owner's lcore sees the pointers before anything that makes it look.
+int tr_table_reserve(struct tr_table *table, uint32_t aside, int numa_node, bool prefault)
+{
+    const uint32_t traces = table->entries.items_max;
+
+    if (aside & TR_ASIDE_PREDICATES && !table->wide)
+        tr_store_release(&table->wide, tr_pages_map(wide_bytes(traces), numa_node, prefault));
+    if (aside & TR_ASIDE_OT && !table->ots)
+        tr_store_release(&table->ots, tr_pages_map(ots_bytes(traces), numa_node, prefault));
+    return (aside & TR_ASIDE_PREDICATES && !table->wide) || (aside & TR_ASIDE_OT && !table->ots) ? -ENOMEM : 0;
 }
 
 int tr_table_create(struct tr_table *table, const struct tr_table_options *options)
@@ -47,7 +59,7 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
     int rc;
 
     *table = (struct tr_table){
-        .refs_max = options->refs_max, .wide_words = options->words - 1, .blocks.max = blocks_for(options)};
+        .refs_max = options->refs_max, .blocks.max = blocks_for(options)};
     memcpy(table->seed, options->seed, sizeof(table->seed));
     rc = tr_pool_create(&table->entries, traces, sizeof(struct tr_entry), offsetof(struct tr_entry, next),
                         node, options->prefault);
@@ -56,18 +68,14 @@ int tr_table_create(struct tr_table *table, const struct tr_table_options *optio
     table->ages = tr_pages_map(numbers_bytes(traces), node, options->prefault);
     table->blocks.items =
         tr_pages_map(tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)), node, options->prefault);
-    // Not touched before spans bring such a trace_state, and a config asks for it.
-    table->ots = tr_pages_map(ots_bytes(traces), node, false);
-    // Not before a config has so many predicates.
-    if (table->wide_words)
-        table->wide = tr_pages_map(wide_bytes(traces, table->wide_words), node, false);
+    if (rc == 0)
+        rc = tr_table_reserve(table, options->aside, node, options->prefault);
     if (options->shape) {
         table->shapes = tr_pages_map(shapes_bytes(table->blocks.max), node, options->prefault);
         if (!table->shapes)
             rc = -ENOMEM;
     }
-    if (rc == 0 && lines && table->ages && table->blocks.items &&
-        table->ots && (table->wide || !table->wide_words))
+    if (rc == 0 && lines && table->ages && table->blocks.items)
         return 0;
     tr_table_destroy(table);
     return -ENOMEM;
@@ -79,7 +87,7 @@ void tr_table_destroy(struct tr_table *table)
 
     tr_pages_unmap(table->ots, ots_bytes(traces));
     tr_pages_unmap(table->shapes, shapes_bytes(table->blocks.max));
-    tr_pages_unmap(table->wide, wide_bytes(traces, table->wide_words));
+    tr_pages_unmap(table->wide, wide_bytes(traces));
     tr_pages_unmap(table->blocks.items, tr_pool_bytes(table->blocks.max, sizeof(struct tr_block)));
     tr_pages_unmap(table->ages, numbers_bytes(traces));
     tr_pages_unmap(table->index.lines, tr_index_bytes(traces));
@@ -223,9 +231,9 @@ static void wide_add(struct tr_table *table, struct tr_entry *entry, uint32_t nu
     uint64_t *wide = tr_table_wide(table, number);
 
     if (!(entry->flags & TR_ENTRY_WIDE))
-        memset(wide, 0, table->wide_words * sizeof(*wide));
+        memset(wide, 0, TR_WIDE_WORDS * sizeof(*wide));
     entry->flags |= TR_ENTRY_WIDE;
-    for (uint32_t i = 0; i < table->wide_words; i++)
+    for (uint32_t i = 0; i < TR_WIDE_WORDS; i++)
         wide[i] |= i < TR_NELEMS(more->predicates) ? more->predicates[i]
                                                    : more->predicates2[i - TR_NELEMS(more->predicates)];
 }
@@ -241,7 +249,7 @@ static __attribute__((noinline)) void shape_add(struct tr_table *table, struct t
         tr_shape_pack(tr_table_shape(table, &at), summary, shape, tr_zones_number(&table->zones, (uint32_t)shape->zone));
         tr_table_block(table, at.block)->sampler_key[at.ref % TR_BLOCK_REFS] = shape->sampler_key;
     }
-    if (!shape->ot)
+    if (!shape->ot || !table->ots)
         return;
     if (!(entry->flags & TR_ENTRY_OT))
         table->ots[number] = (struct tr_trace_ot){0};
@@ -295,7 +303,7 @@ void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summa
     entry->spans++;
     if (summary->flags & TR_SPAN_ROOT)
         entry->flags |= TR_ENTRY_ROOT;
-    if (tr_unlikely(summary->flags & TR_SPAN_WIDE) && table->wide_words)
+    if (tr_unlikely(summary->flags & TR_SPAN_WIDE) && table->wide)
         wide_add(table, entry, number, summary);
     table->refs++;
 }

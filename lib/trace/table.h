@@ -8,6 +8,7 @@
 
 #include "trace/index.h"
 #include "trace/message.h"
+#include "trace/owner.h"
 #include "trace/pool.h"
 #include "trace/shape.h"
 
@@ -156,19 +157,20 @@ struct tr_table {
     uint32_t age;             // counts traces that begin, modulo 2^32
     uint32_t *ages;           // of each entry: when its trace began, or was given up
     struct tr_shape_record *shapes; // of each reference, by block and slot; NULL: not reserved
-    struct tr_trace_ot *ots;  // of each entry
-    uint64_t *wide;        // predicate words 1 and up of each entry, wide_words of them
-    uint32_t wide_words;
+    struct tr_trace_ot *ots;  // of each entry; NULL: no config has needed them
+    uint64_t *wide;           // predicate words 1 and up of each entry; NULL: no config has needed them
     uint32_t refs_max;
     uint32_t refs;
     uint64_t seed[2]; // of the hash: nobody can aim ids at one line
     struct tr_zones zones; // with `shapes`
 };
 
+#define TR_WIDE_WORDS (TR_AGGREGATE_WORDS - 1)
+
 struct tr_table_options {
     uint32_t traces_max;
     uint32_t refs_max;
-    uint32_t words; // predicate words, 1 to TR_AGGREGATE_WORDS
+    uint32_t aside; // TR_ASIDE_*
     uint64_t seed[2];
     bool shape; // reserve room for the shape of traces
     int numa_node;
@@ -176,6 +178,7 @@ struct tr_table_options {
 };
 
 // Returns 0 or -ENOMEM.
+int tr_table_reserve(struct tr_table *table, uint32_t aside, int numa_node, bool prefault);
 int tr_table_create(struct tr_table *table, const struct tr_table_options *options);
 void tr_table_destroy(struct tr_table *table);
 uint64_t tr_table_bytes(const struct tr_table_options *options);
@@ -209,7 +212,7 @@ static inline bool tr_table_older(const struct tr_table *table, uint32_t entry, 
 
 static inline uint64_t *tr_table_wide(const struct tr_table *table, uint32_t entry)
 {
-    return table->wide + (size_t)entry * table->wide_words;
+    return table->wide + (size_t)entry * TR_WIDE_WORDS;
 }
 
 // Keyed, so that ids which collide are not to be found by calculation: a product of both halves, then a mix.

@@ -102,6 +102,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                               .wait_ns = o->wait_ns,
                                               .wait_min_ns = o->wait_min_ns,
                                               .trace_spans_max = o->spans_max,
+                                              .aside = world->mesh->epoch->policies->aside,
                                               .shape = sim_shaped(world),
                                               .directory = world->directory,
                                               .numa_node = -1,
@@ -224,11 +225,15 @@ static bool lcore_step(struct sim_world *world, uint32_t i)
 
 static void config_swap(struct sim_world *world)
 {
+    struct tr_error error = {0};
     struct tr_epoch *epoch;
 
     if (world->epoch + 1 == SIM_EPOCHS)
         return;
     epoch = sim_epoch_draw(world);
+    for (uint32_t i = 0; i < world->options.lcores; i++)
+        if (tr_owner_reserve(world->lcores[i]->owner, epoch->policies->aside, &error) < 0)
+            abort();
     if (tr_mesh_epoch_publish(world->mesh, epoch) == 0) {
         world->swaps++;
         sim_limits_swapped(world);

@@ -98,6 +98,7 @@ static void open_all(const char *config)
                                                   .traces_max = 20000,
                                                   .refs_max = 100000,
                                                   .verdicts_max = 1 << 15,
+                                                  .aside = mesh->epoch->policies->aside,
                                                   .wait_ns = mesh->epoch->policies->wait_ns,
                                                   .wait_min_ns = mesh->epoch->policies->wait_ns,
                                                   .directory = directory,

@@ -67,6 +67,7 @@ static inline struct tr_owner_options bench_options(void)
                                      .verdicts_max = 64,
                                      .wait_ns = 10 * TR_S,
                                      .wait_min_ns = 2 * TR_S,
+                                     .aside = TR_ASIDE_PREDICATES | TR_ASIDE_OT | TR_ASIDE_ASKED,
                                      .numa_node = -1,
                                      .hash_seed = 1};
 }

@@ -278,16 +278,6 @@ static void impossible_sizes_are_refused(void **state)
     options = bench_options();
     options.traces_max = 0;
     assert_int_equal(tr_owner_create(&owner, &options, &decider, &output, &error), -EINVAL);
-    options = bench_options();
-    options.predicate_words = 9;
-    assert_int_equal(tr_owner_create(&owner, &options, &decider, &output, &error), -EINVAL);
-    // A million traces of ten spans, from 4 lcores: what the essay says.
-    options = bench_options();
-    options.lcores = 4;
-    options.traces_max = 1000000;
-    options.refs_max = 10000000;
-    options.predicate_words = 1;
-    assert_in_range(tr_owner_bytes(&options), 300 * TR_MIB, 520 * TR_MIB);
 }
 
 int main(void)

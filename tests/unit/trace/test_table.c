@@ -21,12 +21,26 @@ static struct tr_owner_options sized(uint32_t traces, uint32_t lcores, bool shap
     options.traces_max = traces;
     options.refs_max = SPANS * traces;
     options.verdicts_max = TR_VERDICTS_MIN;
-    options.predicate_words = 1;
+    options.aside = 0;
     options.shape = shape;
     options.shape_spans_max = 1000;
     options.trace_spans_max = 0;
     options.wait_ns = options.wait_min_ns = 3600 * TR_S;
     return options;
+}
+
+static void a_million_traces_are_within_the_bound(void **state)
+{
+    for (uint32_t lcores = 1; lcores <= 4; lcores++)
+        for (int shape = 0; shape <= 1; shape++) {
+            struct tr_owner_options options = sized(1000000, lcores, shape);
+            uint64_t bytes = tr_owner_bytes(&options);
+
+            // Without shape it is 20 bytes a span less.
+            print_message("%u lcores, %s shape: %.1f MB of %.0f\n", lcores, shape ? "with" : "without",
+                          (double)bytes / 1e6, (double)bound(1000000, 10000000) / 1e6);
+            assert_true(bytes <= bound(1000000, 10000000) - (shape ? 0 : 20 * 10000000ull));
+        }
 }
 
 // How many spans trace `n` of `traces` has: ten each on the whole.
@@ -167,6 +181,46 @@ static void they_are_taken_however_spans_are_spread(void **state)
         }
 }
 
+static enum tr_answer bits_look(void *context, const struct tr_trace *trace, uint16_t *policy)
+{
+    *(uint64_t *)context = trace->bits[1];
+    *policy = 0;
+    return TR_ANSWER_DROP;
+}
+
+// What only some configs need is taken when one of them comes.
+static void what_lies_aside_comes_with_the_config(void **state)
+{
+    const uint32_t all[] = {TR_ASIDE_PREDICATES, TR_ASIDE_OT, TR_ASIDE_ASKED};
+    struct tr_owner_options options = sized(1000, 3, false), with = options;
+    struct tr_error error = {""};
+    uint64_t bits = 1;
+    const struct tr_decider decider = {&bits, bits_look};
+    struct bench *b = bench_new_with(&options, &decider, NULL);
+
+    for (size_t i = 0; i < TR_NELEMS(all); i++) {
+        uint64_t before = tr_owner_bytes(&with);
+
+        with.aside |= all[i];
+        assert_int_equal(tr_owner_bytes(&with) - before, 1001 * (all[i] == TR_ASIDE_PREDICATES ? 56 : 24));
+    }
+    for (int reserved = 0; reserved <= 1; reserved++) {
+        union tr_message m[2] = {bench_span(b, 0, reserved ? "d2" : "d1")};
+
+        if (reserved)
+            assert_int_equal(tr_owner_reserve(b->owner, with.aside, &error), 0);
+        m[0].summary.flags = TR_SPAN_WIDE;
+        m[1].wide = (struct tr_summary_wide){.kind = TR_MESSAGE_WIDE, .predicates = {1 << 6}};
+        assert_int_equal(tr_owner_receive(b->owner, 0, m, 2, b->now, b->wall), 2);
+        bench_pass(b, 3600 * TR_S);
+        bench_poll(b);
+        assert_int_equal(bits, reserved ? 1 << 6 : 0);
+    }
+    assert_int_equal(tr_owner_reserve(b->owner, with.aside, &error), 0); // what is there stays
+    bench_balance(b);
+    bench_free(b);
+}
+
 static void the_next_block_is_told_by_all_its_pieces(void **state)
 {
     for (uint32_t bit = 0; bit < 30; bit++) {
@@ -186,8 +240,10 @@ static void the_next_block_is_told_by_all_its_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_million_traces_are_within_the_bound),
         cmocka_unit_test(a_million_traces_of_odd_sizes_from_four_lcores),
         cmocka_unit_test(they_are_taken_however_spans_are_spread),
+        cmocka_unit_test(what_lies_aside_comes_with_the_config),
         cmocka_unit_test(the_next_block_is_told_by_all_its_pieces),
     };
 
