@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding a key among the watched ones. Most keys of a span are not watched and end at the first question: is
-// there one of this length?
+// Finding a key among the watched ones. Most keys of a span are not watched and end at the first questions: is there one
+// of this length, and one with this last byte? (The first bytes would tell less: keys of a namespace share them.)
 #ifndef TR_OTLP_KEYS_H
 #define TR_OTLP_KEYS_H
 
 #include "otlp/walk.h"
-
-static inline uint64_t tr_key_length_bit(uint32_t bytes)
-{
-    return 1ull << TR_MIN(bytes, 63u);
-}
 
 static inline uint64_t tr_key_load64(const uint8_t *p)
 {
@@ -42,11 +37,14 @@ static inline void tr_key_ends(const uint8_t *key, uint32_t bytes, uint64_t *fir
     }
 }
 
-static inline uint32_t tr_key_hash(uint64_t first, uint64_t last, uint32_t bytes)
+static inline uint64_t tr_key_end_bit(const uint8_t *key, uint32_t bytes)
 {
-    uint64_t h = (first ^ (last << 29 | last >> 35) ^ bytes) * 0x9e3779b97f4a7c15ull;
+    return 1ull << (bytes ? key[bytes - 1] % 64 : 0);
+}
 
-    return (uint32_t)(h >> 32);
+static inline uint32_t tr_key_hash(uint64_t first, uint64_t last, uint32_t bytes, uint64_t multiplier)
+{
+    return (uint32_t)(((first ^ (last << 29 | last >> 35) ^ bytes) * multiplier) >> 32);
 }
 
 // Ends are equal: is the middle? Two loads reach over it up to 32 bytes.
@@ -63,13 +61,13 @@ static inline bool tr_key_middle_equal(const uint8_t *a, const uint8_t *b, uint3
 // Returns the key's index, -1: not watched.
 static inline int tr_walk_keys_find(const struct tr_walk_keys *keys, const uint8_t *name, uint32_t bytes)
 {
-    uint64_t first, last;
+    uint64_t first, last, ends = keys->ends[TR_MIN(bytes, 63u)];
     uint32_t slot;
 
-    if (tr_likely(!(keys->lengths & tr_key_length_bit(bytes))))
+    if (tr_likely(!ends || !(ends & tr_key_end_bit(name, bytes))))
         return -1;
     tr_key_ends(name, bytes, &first, &last);
-    slot = tr_key_hash(first, last, bytes) & keys->slots_mask;
+    slot = tr_key_hash(first, last, bytes, keys->multiplier) & keys->slots_mask;
     for (uint32_t index; (index = keys->slots[slot]) != 0; slot = (slot + 1) & keys->slots_mask) {
         const struct tr_walk_key *key = &keys->keys[index - 1];
 

@@ -58,7 +58,7 @@ static bool copy_rest(const struct tr_rewrite_plan *plan, const uint8_t *p, cons
     const uint8_t *run = p; // begin of what is to be copied
 
     *found = (struct found){0};
-    if (!plan->keys.lengths && !start_wanted) {
+    if (!plan->keys.count && !start_wanted) {
         found->out = put(out, p, end);
         return true;
     }

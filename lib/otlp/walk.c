@@ -205,12 +205,12 @@ void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const str
         notes->body = body;
         memset(notes->have, 0, sizeof(notes->have));
     }
-    for (unsigned i = 0; plan->resource.lengths && i < TR_NELEMS(context->resource); i++) {
+    for (unsigned i = 0; plan->resource.count && i < TR_NELEMS(context->resource); i++) {
         const uint8_t *p = body + context->resource[i].offset;
 
         attributes_walk(plan, &plan->resource, TAG(1, BYTES), p, p + context->resource[i].bytes, &taker);
     }
-    for (unsigned i = 0; plan->scope.lengths && i < TR_NELEMS(context->scope); i++) {
+    for (unsigned i = 0; plan->scope.count && i < TR_NELEMS(context->scope); i++) {
         const uint8_t *p = body + context->scope[i].offset;
 
         attributes_walk(plan, &plan->scope, TAG(3, BYTES), p, p + context->scope[i].bytes, &taker);

@@ -122,9 +122,10 @@ struct tr_walk_key {
 struct tr_walk_keys {
     struct tr_walk_key *keys;
     uint32_t count;
-    uint16_t *slots; // open addressing over tr_walk_key_hash; 0 is empty, else index + 1
+    uint16_t *slots; // open addressing over tr_key_hash(); 0 is empty, else index + 1
     uint32_t slots_mask;
-    uint64_t lengths; // bit min(length, 63): some key has it
+    uint64_t multiplier; // of the hash: one under which few keys meet
+    uint64_t ends[64];   // by min(length, 63): a bit for the last byte of each key of that length
 };
 
 // What the config wants to know of each span for the shape of its trace (struct tr_walk_shape.needs).
@@ -198,7 +199,7 @@ struct tr_walk_plan {
     uint32_t epoch;           // goes into summaries
 };
 
-// Put a plan's key table together: `slots` and `lengths` from `keys`, whose names must differ.
+// Put a plan's key table together: `slots` and `ends` from `keys`, whose names must differ.
 //
 // Returns 0, -ENOMEM, -EEXIST (a name comes twice), -E2BIG (more than 65535).
 int tr_walk_keys_build(struct tr_walk_keys *keys);
