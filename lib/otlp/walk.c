@@ -18,6 +18,21 @@ struct taker {
     uint32_t lcore;
 };
 
+static inline void value_note(const struct tr_walk_plan *plan, const struct tr_walk_key *key, const struct tr_value *value,
+                              struct tr_walk_notes *notes)
+{
+    uint32_t slot = key->note - 1u;
+    uint64_t *have = &notes->have[slot / 64], bit = 1ull << slot % 64;
+
+    if (*have & bit)
+        return;
+    *have |= bit;
+    notes->values[slot] = *value;
+    notes->ready |= key->ready;
+    for (uint32_t n = key->guards; n; n = plan->programs[n - 1].guard_next)
+        notes->ready |= (uint64_t)plan->programs[n - 1].guard(plan->programs[n - 1].argument, value) << (n - 1);
+}
+
 // Apart: the loop over a span's fields, most of which nobody watches, keeps its registers.
 static __attribute__((noinline)) void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
                               const struct tr_value *value, const struct taker *taker)
@@ -33,14 +48,8 @@ static __attribute__((noinline)) void value_test(const struct tr_walk_plan *plan
     }
     if (key->match.match)
         key->match.match(key->match.argument, value, taker->lcore, bits);
-    if (key->note) {
-        uint64_t *have = &taker->notes->have[(key->note - 1) / 64], bit = 1ull << (key->note - 1) % 64;
-
-        if (!(*have & bit)) {
-            *have |= bit;
-            taker->notes->values[key->note - 1] = *value;
-        }
-    }
+    if (key->note)
+        value_note(plan, key, value, taker->notes);
 }
 
 // An attribute of any shape.
@@ -178,6 +187,15 @@ static void context_programs_run(const struct tr_walk_plan *plan, const struct t
         program_run(plan, n, NULL, notes, bits);
 }
 
+// Beyond the first 64 nobody has asked it in passing.
+static bool guard_holds(const struct tr_walk_program *program, const struct tr_walk_notes *notes)
+{
+    uint32_t slot = program->guard_slot;
+
+    return !program->guard ||
+           ((notes->have[slot / 64] >> slot % 64 & 1) && program->guard(program->argument, &notes->values[slot]));
+}
+
 static void span_programs_run(const struct tr_walk_plan *plan, const struct tr_walk_span *span,
                               const struct tr_walk_notes *notes, struct tr_bits *bits)
 {
@@ -186,11 +204,12 @@ static void span_programs_run(const struct tr_walk_plan *plan, const struct tr_w
     uint32_t place = span->root ? 11 : 12, events = span->event ? 13 : 14; // TR_WALK_CLASS_ROOT and those behind it
     uint32_t class = 1u << kind | 1u << status | 1u << place | 1u << events;
 
-    for (uint64_t left = plan->of_class[kind] & plan->of_class[status] & plan->of_class[place] & plan->of_class[events]; left;
-         left &= left - 1)
+    for (uint64_t left = notes->ready & plan->of_class[kind] & plan->of_class[status] & plan->of_class[place] &
+                         plan->of_class[events];
+         left; left &= left - 1)
         program_run(plan, (uint32_t)__builtin_ctzll(left), span, notes, bits);
     for (uint32_t n = 64; n < plan->programs_span; n++)
-        if (!(class & ~plan->programs[n].classes))
+        if (!(class & ~plan->programs[n].classes) && guard_holds(&plan->programs[n], notes))
             program_run(plan, n, span, notes, bits);
 }
 
@@ -203,6 +222,7 @@ void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const str
         notes->lcore = lcore;
         notes->context = context;
         notes->body = body;
+        notes->ready = plan->ready;
         memset(notes->have, 0, sizeof(notes->have));
     }
     for (unsigned i = 0; plan->resource.count && i < TR_NELEMS(context->resource); i++) {
@@ -215,8 +235,10 @@ void tr_walk_resource(const struct tr_walk_plan *plan, uint32_t lcore, const str
 
         attributes_walk(plan, &plan->scope, TAG(3, BYTES), p, p + context->scope[i].bytes, &taker);
     }
-    if (plan->programs_count)
-        context_programs_run(plan, notes, bits);
+    if (!plan->programs_count)
+        return;
+    notes->context_ready = notes->ready;
+    context_programs_run(plan, notes, bits);
 }
 
 // What a span's fields said, the last occurrence of each.
@@ -387,6 +409,8 @@ enum tr_walk_result tr_walk_span(const struct tr_walk_plan *plan, uint32_t lcore
         return TR_WALK_TOO_LARGE;
     for (uint32_t i = 0; i < plan->span_slot_words; i++)
         taken->have[i] = 0;
+    if (plan->programs_count)
+        taken->ready = taken->context_ready;
     if (tr_unlikely(!fields_walk(plan, span, span + bytes, &notes, &taker)))
         return TR_WALK_MALFORMED;
     if (tr_unlikely(notes.trace_id_bytes != 16 || id_zero(notes.trace_id, 16)))

@@ -73,6 +73,7 @@ struct tr_walk_notes {
     uint32_t lcore;
     const struct tr_context *context; // whose resource and scope were walked last
     const uint8_t *body;
+    uint64_t ready, context_ready; // programs that there is a reason to run; what the resource and the scope made of it
     uint64_t have[TR_WALK_SLOT_WORDS];
     struct tr_value values[TR_WALK_SLOTS_MAX];
 };
@@ -92,6 +93,8 @@ enum tr_walk_absent { TR_WALK_ABSENT_NO, TR_WALK_ABSENT_YES, TR_WALK_ABSENT_RUN 
 #define TR_WALK_CLASSES         0x7fffu
 #define TR_WALK_CLASS_BITS      15
 
+// A program says true of few spans, and mostly that shows before it runs: the span is of another class, an attribute that
+// it needs is not there or has another value. The walk asks for the latter when it comes by the attribute.
 struct tr_walk_program {
     // `span` is NULL for those that look at the resource and the scope alone: they run once for all their spans.
     bool (*run)(const void *argument, const struct tr_walk_span *span, const struct tr_walk_notes *notes,
@@ -102,6 +105,10 @@ struct tr_walk_program {
     uint8_t absent; // enum tr_walk_absent: its answer where none of its keys is there, or that it must run
     uint8_t words_begin, words_end; // of slot_bits, those that are not empty
     uint32_t classes;               // of spans for which it can say true, TR_WALK_CLASS_*
+    // Where the value of one of its keys tells that it says false; NULL: none does. It runs only where this says true.
+    bool (*guard)(const void *argument, const struct tr_value *value);
+    uint16_t guard_slot; // of that key
+    uint16_t guard_next; // the next program + 1 with a guard on the same key; 0: none
     struct {
         uint64_t watched;  // one of these is a reason to run, where `absent` is no TR_WALK_ABSENT_RUN
         uint64_t required; // where one of these is missing it says false
@@ -111,10 +118,12 @@ struct tr_walk_program {
 struct tr_walk_key {
     const char *name;
     uint32_t bytes;
-    uint32_t first_test; // in tr_walk_plan.tests
-    uint32_t tests;
-    uint32_t note; // slot + 1 of the value that programs look at; 0: none does
+    uint16_t first_test; // in tr_walk_plan.tests
+    uint16_t tests;
+    uint16_t note;   // slot + 1 of the value that programs look at; 0: none does
+    uint16_t guards; // the first program + 1 with a guard on its value; 0: none
     struct tr_walk_match match; // .match NULL: none
+    uint64_t ready;       // of the first 64 programs those to which it is a reason to run, whatever its value
     uint64_t first, last; // set by tr_walk_keys_build(): its first and last 8 bytes
 };
 
@@ -190,6 +199,7 @@ struct tr_walk_plan {
     uint32_t programs_count;
     uint32_t programs_span;   // those that look at the span come first
     uint64_t of_class[TR_WALK_CLASS_BITS]; // the first 64 of these that can say true of it; tr_walk_programs_build()
+    uint64_t ready;           // of the first 64 those that run whatever attributes there are
     struct tr_walk_shape shape;
     bool looks;               // programs, the shape, or who comes after the walk look at values and at the whole span
     uint32_t slot_words;      // of notes in use; 0: nothing is noted

@@ -30,7 +30,9 @@ struct tr_ottl_key {
     const char *name; // of `bytes`, with a NUL behind
     uint32_t bytes;
     bool idle; // that it is there is alone no reason to run
-    bool required; // set by tr_ottl_guard(): the condition does not hold where it is absent
+    // Set by tr_ottl_guard().
+    bool required; // the condition does not hold where it is absent
+    bool guard;    // nor where tr_ottl_guard_holds() says false of its value; of one key at most
 };
 
 // Compile a condition.
@@ -49,9 +51,10 @@ const struct tr_ottl_key *tr_ottl_keys(const struct tr_ottl *program, uint32_t *
 // Its answer where none of its keys is there, or TR_OTTL_RUN: other things matter too.
 enum tr_ottl_answer tr_ottl_absent(const struct tr_ottl *program);
 
-// The classes of spans (TR_WALK_CLASS_*) for which it can hold, and which of its keys must be there. To be used only where
-// an error of the condition is no match and nothing else.
+// The classes of spans (TR_WALK_CLASS_*) for which it can hold, which of its keys must be there, and the value of which one
+// tells more. To be used only where an error of the condition is no match and nothing else.
 uint32_t tr_ottl_guard(struct tr_ottl *program);
+bool tr_ottl_guard_holds(const struct tr_ottl *program, const struct tr_value *value);
 
 // Does it look at the resource and the scope alone?
 bool tr_ottl_context_only(const struct tr_ottl *program);
@@ -65,5 +68,10 @@ bool tr_ottl_context_only(const struct tr_ottl *program);
 enum tr_ottl_answer tr_ottl_run(const struct tr_ottl *program, const struct tr_walk_span *span,
                                 const struct tr_walk_notes *notes, const uint16_t *slots, const uint8_t *event,
                                 uint32_t event_bytes);
+
+// The same for a condition of spans, on a span of its classes whose value of the key with a guard holds: what is known by
+// that is not asked again.
+enum tr_ottl_answer tr_ottl_run_guarded(const struct tr_ottl *program, const struct tr_walk_span *span,
+                                        const struct tr_walk_notes *notes, const uint16_t *slots);
 
 #endif

@@ -118,6 +118,22 @@ static int operands_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl
     return rc;
 }
 
+// How long the span took is one step.
+static void elapsed_fuse(struct tr_ottl *program)
+{
+    struct tr_ottl_code *codes = program->codes + program->codes_count - 3; // an operator has two operands
+
+    if (codes[2].n != '-' || codes[0].op != TR_OTTL_OP_FIELD || codes[1].op != TR_OTTL_OP_FIELD)
+        return;
+    if (codes[0].a == TR_OTTL_END_NS && codes[1].a == TR_OTTL_START_NS)
+        codes[0].a = TR_OTTL_ELAPSED_NS;
+    else if (codes[0].a == TR_OTTL_END_TIME && codes[1].a == TR_OTTL_START)
+        codes[0].a = TR_OTTL_ELAPSED;
+    else
+        return;
+    program->codes_count -= 2;
+}
+
 static int value_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl_node *node)
 {
     struct tr_ottl_value value;
@@ -130,7 +146,11 @@ static int value_emit(struct tr_ottl_compiler *compiler, const struct tr_ottl_no
         return tr_ottl_call_emit(compiler, node);
     case TR_OTTL_NODE_MATH:
         rc = operands_emit(compiler, node);
-        return rc < 0 ? rc : tr_ottl_emit(compiler, TR_OTTL_OP_MATH, node->op, 0, -1);
+        if (rc == 0)
+            rc = tr_ottl_emit(compiler, TR_OTTL_OP_MATH, node->op, 0, -1);
+        if (rc == 0)
+            elapsed_fuse(compiler->program);
+        return rc;
     case TR_OTTL_NODE_NEGATE:
         rc = operands_emit(compiler, node);
         return rc < 0 ? rc : tr_ottl_emit(compiler, TR_OTTL_OP_NEGATE, 0, 0, 0);

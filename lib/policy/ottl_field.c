@@ -83,6 +83,16 @@ static struct tr_ottl_value moment(uint64_t ns)
     return (struct tr_ottl_value){.type = TR_OTTL_TIME, .time = (int64_t)ns};
 }
 
+// As tr_ottl_math() has it: the difference of two moments ends where a duration does.
+static struct tr_ottl_value elapsed(const struct tr_walk_span *span)
+{
+    int64_t start = (int64_t)span->start_ns, end = (int64_t)span->end_ns, ns;
+
+    if (__builtin_sub_overflow(end, start, &ns))
+        ns = end > start ? INT64_MAX : INT64_MIN;
+    return (struct tr_ottl_value){.type = TR_OTTL_DURATION, .integer = ns};
+}
+
 static struct tr_ottl_value many(enum tr_ottl_type type, const uint8_t *p, const uint8_t *end, uint8_t field)
 {
     return (struct tr_ottl_value){.type = (uint8_t)type, .field = field, .bytes = p, .length = (uint32_t)(end - p)};
@@ -112,6 +122,10 @@ static struct tr_ottl_value span_read(struct tr_ottl_run *run, enum tr_ottl_fiel
         return moment(span->start_ns);
     case TR_OTTL_END_TIME:
         return moment(span->end_ns);
+    case TR_OTTL_ELAPSED_NS: // integers wrap around
+        return tr_ottl_int((int64_t)(span->end_ns - span->start_ns));
+    case TR_OTTL_ELAPSED:
+        return elapsed(span);
     case TR_OTTL_TRACE_ID_WHOLE:
         return id(TR_OTTL_TRACE_ID, span->trace_id, 16);
     case TR_OTTL_TRACE_ID_STRING:

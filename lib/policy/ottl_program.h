@@ -53,6 +53,8 @@ enum tr_ottl_field {
     TR_OTTL_END_NS,
     TR_OTTL_START,
     TR_OTTL_END_TIME,
+    TR_OTTL_ELAPSED_NS, // end_time_unix_nano - start_time_unix_nano
+    TR_OTTL_ELAPSED,    // end_time - start_time
     TR_OTTL_TRACE_ID_WHOLE,
     TR_OTTL_TRACE_ID_STRING,
     TR_OTTL_SPAN_ID_WHOLE,
@@ -96,6 +98,8 @@ struct tr_ottl {
     struct tr_match *match; // NULL: no patterns
     enum tr_ottl_answer absent;
     bool context_only;
+    uint32_t guard;         // set by tr_ottl_guard(): the code of the key's test
+    uint32_t first_unknown; // and where to begin when the guards have been asked
 };
 
 // One run.
@@ -122,6 +126,9 @@ static inline uint8_t *tr_ottl_make(struct tr_ottl_run *run, uint32_t bytes)
 
 // Run the codes from `first` to the end.
 enum tr_ottl_answer tr_ottl_execute(struct tr_ottl_run *run, uint32_t first);
+
+// Compare a value that was noted with a constant.
+bool tr_ottl_noted_test(const struct tr_value *noted, const struct tr_ottl_value *constant, enum tr_ottl_comparison how);
 
 // Read a field.
 struct tr_ottl_value tr_ottl_field_read(struct tr_ottl_run *run, enum tr_ottl_field field);

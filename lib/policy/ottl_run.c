@@ -66,23 +66,29 @@ static bool integers_test(int64_t a, int64_t b, enum tr_ottl_comparison how)
     }
 }
 
-// Compare a noted value with a constant. Strings and integers at once, the rest as values.
+// Strings and integers at once, the rest as values.
+bool tr_ottl_noted_test(const struct tr_value *noted, const struct tr_ottl_value *constant, enum tr_ottl_comparison how)
+{
+    struct tr_ottl_value value;
+
+    if (noted->type == TR_VALUE_STRING && constant->type == TR_OTTL_STRING && how <= TR_OTTL_NE)
+        return (noted->length == constant->length &&
+                (!noted->length || memcmp(noted->bytes, constant->bytes, noted->length) == 0)) == (how == TR_OTTL_EQ);
+    if (noted->type == TR_VALUE_INT && constant->type == TR_OTTL_INT)
+        return integers_test(noted->integer, constant->integer, how);
+    value = tr_ottl_value_of(noted);
+    return tr_ottl_compare(&value, constant, how);
+}
+
 static bool key_test(const struct tr_ottl_run *run, uint32_t key, const struct tr_ottl_value *constant,
                      enum tr_ottl_comparison how)
 {
+    const struct tr_ottl_value nil = {.type = TR_OTTL_NIL};
     uint16_t slot = run->slots[key];
-    const struct tr_value *noted = &run->notes->values[slot];
-    struct tr_ottl_value value = {.type = TR_OTTL_NIL};
 
-    if (run->notes->have[slot / 64] >> slot % 64 & 1) {
-        if (noted->type == TR_VALUE_STRING && constant->type == TR_OTTL_STRING && how <= TR_OTTL_NE)
-            return (noted->length == constant->length &&
-                    (!noted->length || memcmp(noted->bytes, constant->bytes, noted->length) == 0)) == (how == TR_OTTL_EQ);
-        if (noted->type == TR_VALUE_INT && constant->type == TR_OTTL_INT)
-            return integers_test(noted->integer, constant->integer, how);
-        value = tr_ottl_value_of(noted);
-    }
-    return tr_ottl_compare(&value, constant, how);
+    if (run->notes->have[slot / 64] >> slot % 64 & 1)
+        return tr_ottl_noted_test(&run->notes->values[slot], constant, how);
+    return tr_ottl_compare(&nil, constant, how);
 }
 
 static bool field_test(struct tr_ottl_run *run, enum tr_ottl_field field, const struct tr_ottl_value *constant,
@@ -94,6 +100,12 @@ static bool field_test(struct tr_ottl_run *run, enum tr_ottl_field field, const 
         return integers_test(run->span->kind, constant->integer, how);
     if (constant->type == TR_OTTL_INT && field == TR_OTTL_STATUS_CODE)
         return integers_test(run->span->status_code, constant->integer, how);
+    if (field == TR_OTTL_ELAPSED_NS || field == TR_OTTL_ELAPSED) {
+        value = tr_ottl_field_read(run, field);
+        if (constant->type == value.type)
+            return integers_test(value.integer, constant->integer, how);
+        return tr_ottl_compare(&value, constant, how);
+    }
     if (constant->type == TR_OTTL_STRING && field == TR_OTTL_NAME && how <= TR_OTTL_NE &&
         constant->length != run->span->name_bytes)
         return how == TR_OTTL_NE;
@@ -232,4 +244,17 @@ enum tr_ottl_answer tr_ottl_run(const struct tr_ottl *program, const struct tr_w
     run.event_end = event ? event + event_bytes : NULL;
     run.made_bytes = 0;
     return tr_ottl_execute(&run, 0);
+}
+
+enum tr_ottl_answer tr_ottl_run_guarded(const struct tr_ottl *program, const struct tr_walk_span *span,
+                                        const struct tr_walk_notes *notes, const uint16_t *slots)
+{
+    struct tr_ottl_run run; // as above
+
+    run.program = program;
+    run.span = span;
+    run.notes = notes;
+    run.slots = slots;
+    run.made_bytes = 0;
+    return tr_ottl_execute(&run, program->first_unknown);
 }

@@ -52,6 +52,9 @@ int tr_policy_programs_make(struct tr_policy_set_whole *whole)
     programs_add(whole, true, slots);
     plan->programs = whole->programs;
     tr_walk_programs_build(plan);
+    for (uint32_t n = 0; n < TR_MIN(plan->programs_span, 64u); n++)
+        if (!whole->programs[n].guard && whole->programs[n].absent != TR_WALK_ABSENT_NO)
+            plan->ready |= 1ull << n;
     return 0;
 }
 
@@ -70,7 +73,7 @@ struct tr_walk_key *tr_policy_key_watch(struct tr_walk_keys *keys, const struct 
         *key = (struct tr_walk_key){.name = wanted->name, .bytes = wanted->bytes};
         keys->count++;
     }
-    key->note = ++*slots;
+    key->note = (uint16_t)++*slots;
     return key;
 }
 
@@ -104,6 +107,19 @@ static void words_note(struct tr_walk_program *program, uint32_t word)
     program->words_end = (uint8_t)(first ? word + 1 : TR_MAX(word + 1, program->words_end));
 }
 
+// What the walk does when it comes by a key that span program `n` looks at.
+static void key_readies(struct tr_walk_program *programs, uint32_t n, struct tr_walk_key *key, const struct tr_ottl_key *wanted)
+{
+    if (wanted->guard)
+        programs[n].guard_slot = (uint16_t)(key->note - 1);
+    if (wanted->guard && n < 64) {
+        programs[n].guard_next = key->guards;
+        key->guards = (uint16_t)(n + 1);
+    } else if (n < 64 && !programs[n].guard && programs[n].absent == TR_WALK_ABSENT_NO && !wanted->idle) {
+        key->ready |= 1ull << n;
+    }
+}
+
 int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_keys *keys, enum tr_ottl_place place,
                             const struct tr_strings *watched, struct tr_error *error)
 {
@@ -126,6 +142,8 @@ int tr_policy_programs_keys(struct tr_policy_set_whole *whole, struct tr_walk_ke
             slots[k] = (uint16_t)(key->note - 1);
             program->slot_bits[slots[k] / 64].watched |= wanted->idle ? 0 : 1ull << slots[k] % 64;
             words_note(program, slots[k] / 64);
+            if (i < plan->programs_span)
+                key_readies(whole->programs, i, key, wanted);
             program->slot_bits[slots[k] / 64].required |= wanted->required ? 1ull << slots[k] % 64 : 0;
         }
     }

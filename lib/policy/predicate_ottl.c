@@ -89,6 +89,18 @@ static bool run_one(const void *predicate, const struct tr_walk_span *span, cons
     return is_set(ottl, tr_ottl_run(ottl->programs[0], span, notes, slots, NULL, 0));
 }
 
+// The same where an error is no match.
+static bool run_guarded(const void *predicate, const struct tr_walk_span *span, const struct tr_walk_notes *notes,
+                        const uint16_t *slots)
+{
+    return tr_ottl_run_guarded(((const struct ottl *)predicate)->programs[0], span, notes, slots) == TR_OTTL_YES;
+}
+
+static bool guard(const void *predicate, const struct tr_value *value)
+{
+    return tr_ottl_guard_holds(((const struct ottl *)predicate)->programs[0], value);
+}
+
 // Its answer where no key is there.
 static enum tr_walk_absent absent(const struct ottl *ottl)
 {
@@ -105,16 +117,6 @@ static enum tr_walk_absent absent(const struct ottl *ottl)
             return !ottl->errs ? TR_WALK_ABSENT_NO : i < ottl->spans ? TR_WALK_ABSENT_YES : TR_WALK_ABSENT_RUN;
     }
     return TR_WALK_ABSENT_NO;
-}
-
-static void program_make(const struct tr_predicate *predicate, struct tr_walk_program *program)
-{
-    const struct ottl *ottl = (const struct ottl *)predicate;
-
-    program->run = ottl->count == 1 && ottl->spans == 1 ? run_one : run;
-    program->argument = ottl;
-    program->absent = (uint8_t)absent(ottl);
-    program->classes = ottl->classes;
 }
 
 static bool context_only(const struct tr_predicate *predicate)
@@ -140,6 +142,23 @@ static const struct tr_ottl_key *key_of(const struct tr_predicate *predicate, ui
         index -= count;
     }
     return NULL;
+}
+
+static void program_make(const struct tr_predicate *predicate, struct tr_walk_program *program)
+{
+    const struct ottl *ottl = (const struct ottl *)predicate;
+    const struct tr_ottl_key *key;
+
+    if (ottl->count == 1 && ottl->spans == 1)
+        program->run = ottl->stop || context_only(predicate) ? run_one : run_guarded;
+    else
+        program->run = run;
+    for (uint32_t k = 0; (key = key_of(predicate, k)) != NULL; k++)
+        if (key->guard)
+            program->guard = guard;
+    program->argument = ottl;
+    program->absent = (uint8_t)absent(ottl);
+    program->classes = ottl->classes;
 }
 
 static const struct tr_predicate_program program = {program_make, context_only, key_of};

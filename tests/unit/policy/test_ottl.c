@@ -179,7 +179,7 @@ static int policies_compile(const char *text)
 
 static int policy_compile(const char *options)
 {
-    char text[2048];
+    char text[8192];
 
     snprintf(text, sizeof(text), "policies:\n- {name: p, type: ottl_condition, ottl_condition: {%s}}\n", options);
     return policies_compile(text);
@@ -207,7 +207,7 @@ static bool holds(void)
 
     tr_walk_resource(&set->plan, 0, &context, b.data, &notes, &bits);
     assert_int_equal(tr_walk_span(&set->plan, 0, b.data, b.bytes, &notes, &walked, &bits), TR_WALK_OK);
-    return bits.word[0] != 0;
+    return (bits.word[0] | bits.word[1]) != 0;
 }
 
 static void event_add(const char *name)
@@ -297,6 +297,90 @@ static void events_are_asked_one_by_one_behind_the_span(void **state)
     assert_true(holds());
 }
 
+// A span whose attributes depend on `n`: of any kind, status and length, with `a` missing, an integer, a text or empty.
+static void span_make(uint32_t n)
+{
+    uint32_t status;
+
+    b.bytes = 0;
+    build_span_ids(&b);
+    if (n & 1)
+        build_bytes(&b, 4, build_span_id, 8);
+    build_string(&b, 5, n & 2 ? "get" : "put");
+    build_varint(&b, 6, n % 8);
+    build_fixed64(&b, 7, 1000);
+    build_fixed64(&b, 8, n & 4 ? 1500 : n & 8 ? 999 : UINT64_MAX);
+    if (n % 5 == 1)
+        build_attribute_int(&b, 9, "a", n % 3);
+    else if (n % 5 == 2)
+        build_attribute_string(&b, 9, "a", "x");
+    else if (n % 5 == 3)
+        build_bytes(&b, 9, "\x0a\x01\x61\x12\x00", 5); // an empty value
+    if (n % 7 < 3)
+        build_attribute_int(&b, 9, "b", n % 4);
+    if (n % 7 == 1)
+        build_attribute_int(&b, 9, "b", 7); // which is not looked at: the first one is
+    status = build_begin(&b, 15);
+    build_varint(&b, 3, n % 6);
+    build_end(&b, status);
+}
+
+// Under `propagate` nothing is known of a condition before it runs; otherwise the walk asks for its class of spans and for
+// one of its attributes first, for those beyond the 64th not in passing.
+static void what_is_passed_over_would_not_have_held(void **state)
+{
+    static const char *const conditions[] = {
+        "attributes[\"a\"] == 1",
+        "attributes[\"a\"] != nil and attributes[\"b\"] > 1",
+        "attributes[\"a\"] == nil and attributes[\"b\"] > 1",
+        "attributes[\"b\"] >= 1 and attributes[\"b\"] <= 2 and kind == 2",
+        "attributes[\"b\"] > 0 or attributes[\"a\"] == \"x\"",
+        "kind == SPAN_KIND_SERVER and status.code == STATUS_CODE_ERROR and attributes[\"a\"] != 2",
+        "kind != 7 and end_time_unix_nano - start_time_unix_nano == 500",
+        "kind == 7 and attributes[\"b\"] != nil",
+        "status.code != 4 and (kind == 1 or attributes[\"a\"] == \"x\")",
+        "status.code != 1 and (kind != 1 and attributes[\"a\"] == 1)",
+        "IsRootSpan() and end_time - start_time > Duration(\"400ns\")",
+        "end_time - start_time < Duration(\"0s\") and IsRootSpan()",
+        "end_time_unix_nano - start_time_unix_nano < 0",
+        "not (kind == 3) and not IsRootSpan() and attributes[\"a\"] != nil",
+        "Int(attributes[\"a\"]) == 1 and attributes[\"b\"] == 1",
+        "resource.attributes[\"r\"] == \"x\" and attributes[\"a\"] == 1",
+        "resource.attributes[\"r\"] == nil and attributes[\"a\"] == 1 and name == \"get\"",
+    };
+    char options[7168];
+
+    for (size_t i = 0; i < TR_NELEMS(conditions); i++) {
+        uint32_t held = 0;
+        bool truth[256];
+        int length = snprintf(options, sizeof(options), "error_mode: propagate, span: ['%s']", conditions[i]);
+
+        assert_int_equal(policy_compile(options), 0);
+        for (uint32_t n = 0; n < TR_NELEMS(truth); n++) {
+            span_make(n);
+            truth[n] = holds();
+            held += truth[n];
+        }
+        assert_true((held > 0) == (strncmp(conditions[i], "resource.attributes[\"r\"] == \"x\"", 31) != 0));
+        snprintf(options, sizeof(options), "span: ['%s']", conditions[i]);
+        assert_int_equal(policy_compile(options), 0);
+        for (uint32_t n = 0; n < TR_NELEMS(truth); n++) {
+            span_make(n);
+            assert_int_equal(holds(), truth[n]);
+        }
+        length = snprintf(options, sizeof(options), "span: [");
+        for (int k = 0; k < 64; k++)
+            length += snprintf(options + length, sizeof(options) - (size_t)length, "'attributes[\"n%d\"] == 1', ", k);
+        snprintf(options + length, sizeof(options) - (size_t)length, "'%s']", conditions[i]);
+        assert_int_equal(policy_compile(options), 0);
+        assert_int_equal(set->plan.programs_count, 65);
+        for (uint32_t n = 0; n < TR_NELEMS(truth); n++) {
+            span_make(n);
+            assert_int_equal(holds(), truth[n]);
+        }
+    }
+}
+
 static void equal_conditions_are_one_predicate(void **state)
 {
     assert_int_equal(policy_compile("span: ['name == \"a\"', 'name == \"a\"', 'name == \"b\"']"), 0);
@@ -318,6 +402,7 @@ int main(void)
         TEST(an_error_is_no_match_and_ends_the_list_under_propagate_only),
         TEST(an_error_under_propagate_is_none_of_what_a_negation_keeps),
         TEST(events_are_asked_one_by_one_behind_the_span),
+        TEST(what_is_passed_over_would_not_have_held),
         TEST(equal_conditions_are_one_predicate),
     };
 
