@@ -219,19 +219,26 @@ int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr
     return 0;
 }
 
-// Every lcore empty at one instant: what one still sends to another would be input there.
-static bool lcores_drained(struct tr_daemon *daemon)
+static bool is_without_clients(const struct tr_lcore *lcore)
 {
-    bool drained = true;
+    struct tr_http_row row;
+
+    return tr_http_connections(lcore->http, &row, 1) == 0;
+}
+
+// Of every lcore at one instant: what one still sends to another would be input there.
+static bool all_lcores(struct tr_daemon *daemon, bool (*are)(const struct tr_lcore *))
+{
+    bool all = true;
 
     tr_mesh_stop(daemon->mesh);
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
-        drained = drained && tr_lcore_drained(daemon->lcores[i].lcore);
+        all = all && are(daemon->lcores[i].lcore);
     tr_mesh_resume(daemon->mesh);
-    return drained;
+    return all;
 }
 
-// Requests under way get a moment to end before what is held is decided.
+// Where clients are connected, requests under way get a moment to end before what is held is decided.
 #define FINISH_NS (TR_S / 2)
 #define POLL_NS   (10 * TR_MS)
 
@@ -249,14 +256,14 @@ static void drain_lcores(struct tr_daemon *daemon, const struct tr_config *confi
         tr_http_drain(lcore->http, tr_clock_ns());
     }
     tr_mesh_resume(daemon->mesh);
-    while (tr_clock_ns() < TR_MIN(finish, deadline))
+    while (tr_clock_ns() < TR_MIN(finish, deadline) && !all_lcores(daemon, is_without_clients))
         nanosleep(&pause, NULL);
     tr_mesh_stop(daemon->mesh);
     for (uint32_t i = 0; i < daemon->sizes.lcores; i++)
         tr_owner_drain(daemon->lcores[i].lcore->owner,
                        config->tail_sampling.drop_pending_traces_on_shutdown);
     tr_mesh_resume(daemon->mesh);
-    while (tr_clock_ns() < deadline && !lcores_drained(daemon))
+    while (tr_clock_ns() < deadline && !all_lcores(daemon, tr_lcore_drained))
         nanosleep(&pause, NULL);
     // What is still held then is given up, and counted.
     tr_mesh_stop(daemon->mesh);
