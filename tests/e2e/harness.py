@@ -45,7 +45,7 @@ DEFAULTS = {
     "lcores": 1,
     "journal": "64MiB",
     "outbox": "16MiB",
-    "wait": "2s",
+    "wait": "1s",
     "wait_min": "200ms",
     "policies": """
     - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Twice what the journal holds for decision_wait, with the backend alive and with it dead: decisions come early, and
-nothing else gives way. OVERLOAD_SECONDS says for how long (20), OVERLOAD_JOURNAL with how many MiB (128), OVERLOAD_WAIT
-the decision_wait in seconds (15)."""
+nothing else gives way. OVERLOAD_SECONDS says for how long (12), OVERLOAD_JOURNAL with how many MiB (32), OVERLOAD_WAIT
+the decision_wait in seconds (6)."""
 import datetime
+import functools
 import json
 import os
 import threading
@@ -18,9 +19,10 @@ try:
 except ImportError:
     grpc = None
 
-SECONDS = int(os.environ.get("OVERLOAD_SECONDS", "20"))
-JOURNAL = int(os.environ.get("OVERLOAD_JOURNAL", "128")) << 20
-WAIT, WAIT_MIN = float(os.environ.get("OVERLOAD_WAIT", "15")), 1.0
+SECONDS = int(os.environ.get("OVERLOAD_SECONDS", "12"))
+JOURNAL = int(os.environ.get("OVERLOAD_JOURNAL", "32")) << 20
+WAIT, WAIT_MIN = float(os.environ.get("OVERLOAD_WAIT", "6")), 1.0
+RECOVERY = WAIT * 2 / 3  # after the load's end: by then decision_wait is to be back
 # A percent of a large journal; what the requests of a backend take, beside a small one.
 GROWTH_KIB = 4096
 
@@ -97,6 +99,7 @@ def offer(d, rate, seconds, *more):
                    "--connections", 4, *more)
 
 
+@functools.cache
 def rate_of_twice_the_journal():
     """Spans/s, and how many of them get through to a daemon that has room."""
     with Daemon(journal="1GiB", wait=f"{WAIT}s") as d:
@@ -104,7 +107,7 @@ def rate_of_twice_the_journal():
         stats = {s["name"]: s["value"] for s in d.tailctl("stats", "journal")["stats"]}
         span = stats["tailrace_journal_bytes_committed_total"] / stats["tailrace_journal_spans_committed_total"]
         rate = int(2 * JOURNAL / (span * WAIT))
-        return rate, offer(d, rate, 5)["spans_per_s"]
+        return rate, offer(d, rate, 4)["spans_per_s"]
 
 
 def overload(endpoint, sink=None):
@@ -112,7 +115,7 @@ def overload(endpoint, sink=None):
     with Daemon(journal=f"{JOURNAL >> 20}MiB", wait=f"{WAIT}s", wait_min=f"{WAIT_MIN}s", rules="[]",
                 backends=f"[{{name: only, kind: otlp_http, endpoint: '{endpoint}', batch_size: 512KiB, "
                          "requests_in_flight: 4}]") as d:
-        offer(d, rate // 5, 5)  # connections, the backend's buffers, and what else is made at the first use
+        offer(d, rate // 2, 2)  # connections, the backend's buffers, and what else is made at the first use
         truth_file = os.path.join(d.folder, "truth.jsonl")
         before = pss_kib(d.process.pid)
         prober = Prober(d)
@@ -129,9 +132,10 @@ def overload(endpoint, sink=None):
         if grpc:
             assert prober.states <= {grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING,
                                      grpc.ChannelConnectivity.READY}, prober.states
-        time.sleep(max(0, load_end + 10 - time.monotonic()))  # by then decision_wait is to be back
+        wait_for(lambda: time.monotonic() >= load_end + RECOVERY, "decision_wait to be back", RECOVERY + 5)
         trace = begin_trace(d)
-        seconds, when = wait_for(lambda: waited(d, trace), "a decision", WAIT + 5)
+        assert trace, "refused"
+        seconds, when = wait_for(lambda: waited(d, trace), "a decision", WAIT + 20)
         assert when == "wait" and seconds >= WAIT, (seconds, when)
         audit = d.audit()
         assert sum(audit["decided_early_spans"].values()) > 0 and not sum(audit["evicted_spans"].values()), audit

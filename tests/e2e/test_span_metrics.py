@@ -2,6 +2,7 @@
 """RED metrics: of all spans while one trace in ten is kept, the same series as the Collector's connector, live, and not
 lost on the way to a backend."""
 import collections
+import concurrent.futures
 import gzip
 import json
 import os
@@ -23,6 +24,7 @@ sys.path.insert(0, GOLDEN)
 import corpus  # noqa: E402
 import series  # noqa: E402
 
+SPANS = 20000
 TENTH = "\n    - {name: tenth, type: probabilistic, probabilistic: {sampling_percentage: 10}}"
 ALL = "\n    - {name: all, type: always_sample}"
 
@@ -56,9 +58,24 @@ def calls_of(final):
     return sum(got["count"] for key, got in final.items() if json.loads(key)["name"].endswith("calls"))
 
 
-def calls_of_deltas(sink):
-    """Whatever blocks came one after the other, and however their durations look."""
-    return sum(got["count"] for body in metric_bodies(sink) for key, _, _, got, _ in series.points(body) if '.calls"' in key)
+class Deltas:
+    """What came so far, whatever blocks came one after the other, and however their durations look."""
+
+    def __init__(self, sink):
+        self.sink, self.bodies, self.sum = sink, 0, 0
+
+    def calls(self):
+        new = metric_bodies(self.sink)[self.bodies:]
+        self.bodies += len(new)
+        self.sum += sum(map(self.calls_in, new))
+        return self.sum
+
+    @staticmethod
+    def calls_in(body):
+        metrics = (metric for resource in series.every(body, 1) for scope in series.every(resource, 2)
+                   for metric in series.every(scope, 2))
+        return sum(series.u64(series.last(point, 6)) for metric in metrics if series.last(metric, 1).endswith(b"calls")
+                   for data in series.every(metric, 7) for point in series.every(data, 1))
 
 
 def calls_scraped(text):
@@ -73,21 +90,26 @@ def goldens():
     return {name: (yaml.safe_load(text), golden[name]) for name, text in zip(parts[::2], parts[1::2])}
 
 
+def equal_the_connector_s(name, options, golden, lcores):
+    with Sink() as sink:
+        with Daemon(policies=TENTH, lcores=lcores, journal="16MiB", backends=backend(sink, "[metrics]"),
+                    extra=block(options | {"metrics_flush_interval": "1s"})) as d:
+            for body in corpus.requests():
+                send(d.port, body)
+            d.audit()
+        differ = series.same(golden, series.final(metric_bodies(sink)))
+    assert not differ, f"{name}, {lcores} lcores: {len(differ)} of {len(golden)}:\n" + "\n".join(differ[:4])
+    return len(golden)
+
+
 def series_equal_the_connectors():
-    every, compared = goldens(), 0
-    for name, (options, golden) in every.items():
+    every = goldens()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
         # What comes first, and so which series are over a limit and whose attributes a resource has, is one lcore's to say.
-        for lcores in (1,) if "limit" in str(options) or "key_attributes" in str(options) else (1, 4):
-            with Sink() as sink:
-                with Daemon(policies=TENTH, lcores=lcores, journal="16MiB", backends=backend(sink, "[metrics]"),
-                            extra=block(options | {"metrics_flush_interval": "1s"})) as d:
-                    for body in corpus.requests():
-                        send(d.port, body)
-                    d.audit()
-                differ = series.same(golden, series.final(metric_bodies(sink)))
-                assert not differ, f"{name}, {lcores} lcores: {len(differ)} of {len(golden)}:\n" + "\n".join(differ[:4])
-                compared += len(golden)
-    print(f"{compared} series of {len(every)} configs")
+        runs = [pool.submit(equal_the_connector_s, name, options, golden, lcores)
+                for name, (options, golden) in every.items()
+                for lcores in ((1,) if "limit" in str(options) or "key_attributes" in str(options) else (1, 4))]
+        print(f"{sum(run.result() for run in runs)} series of {len(every)} configs")
 
 
 def truth_of(sink):
@@ -115,12 +137,12 @@ def calls_by_key(final):
 def counts_are_exact_while_a_tenth_is_kept():
     with Sink() as all_of_them:
         with Daemon(policies=ALL, lcores=2, backends=backend(all_of_them)) as d:
-            tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 40000, "--connections", 4, "--seed", 5)
+            tailgen("--to", f"127.0.0.1:{d.port}", "--spans", SPANS, "--connections", 4, "--seed", 5)
             d.settle()
         truth = truth_of(all_of_them)
     with tempfile.NamedTemporaryFile(suffix=".truth") as lines, Sink() as sink:
         with Daemon(policies=TENTH, lcores=2, backends=backend(sink), extra=block({"metrics_flush_interval": "1s"})) as d:
-            sent = tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 40000, "--connections", 4, "--seed", 5, "--truth", lines.name)
+            sent = tailgen("--to", f"127.0.0.1:{d.port}", "--spans", SPANS, "--connections", 4, "--seed", 5, "--truth", lines.name)
             audit = d.settle()
             assert calls_scraped(scrape(d)[1]) == sent["spans_acknowledged"]
             assert d.counter("span_metrics_spans_total", outcome="series") == sent["spans_acknowledged"]
@@ -169,10 +191,11 @@ def a_block_comes_changes_and_goes():
             first = tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 1000, "--seed", 1)
             d.tailctl("config", "apply", d.write_config(extra=block(delta)))
             d.audit()
-            assert calls_of_deltas(sink) == 0
+            deltas = Deltas(sink)
+            assert deltas.calls() == 0
             reports = []
             load = threading.Thread(target=lambda: reports.append(
-                tailgen("--to", f"127.0.0.1:{d.port}", "--rate", 20000, "--duration", "6s", "--connections", 4, "--seed", 2)))
+                tailgen("--to", f"127.0.0.1:{d.port}", "--rate", 20000, "--duration", "4s", "--connections", 4, "--seed", 2)))
             load.start()
             swaps = 0
             while load.is_alive():
@@ -182,15 +205,14 @@ def a_block_comes_changes_and_goes():
                     extra=block(delta | more), policies=TENTH if swaps % 3 else ALL), check=False)
                 assert code == 0 or "try again" in str(answer), answer
                 swaps += code == 0
-            load.join()
+                load.join(0.1)  # each block's last series are a request, and are read here
             d.settle()
             d.tailctl("config", "apply", d.write_config(extra=""))
-            wait_for(lambda: calls_of_deltas(sink) == reports[0]["spans_acknowledged"],
-                     "what the last block counted")
+            wait_for(lambda: deltas.calls() == reports[0]["spans_acknowledged"], "what the last block counted")
             assert "calls_total" not in scrape(d)[1]
             tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 1000, "--seed", 3)
             d.settle()
-        assert calls_of_deltas(sink) == reports[0]["spans_acknowledged"]
+        assert deltas.calls() == reports[0]["spans_acknowledged"]
         assert swaps > 3 and first["spans_acknowledged"]
         print(f"{reports[0]['spans_acknowledged']} spans under {swaps} configs")
 
