@@ -13,7 +13,7 @@ static const char help[] =
     "  --connection-requests N       after so many a connection is closed and opened anew; 0: never (0)\n"
     "  --batch N                     spans a request (100)\n"
     "  --rate N                      spans/s; 0: as fast as it goes (0)\n"
-    "  --duration 10s  --spans N     when to stop, at the end of a pass (10s)\n"
+    "  --duration 10s  --spans N     when to stop, at the end of a pass (10s); or by Ctrl-C\n"
     "  --seed N  --services N        what to send (1, 40)\n"
     "  --error-rate P --slow-rate P  shares of the traces, in percent (2, 1)\n"
     "  --unknown-fields P            share of spans with unknown fields, in percent (0)\n"

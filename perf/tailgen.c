@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // tailgen: a load generator for OTLP. It encodes a block of traces, then sends it pass after pass with new ids, as fast
-// as --rate says, and tells what became of it. A run ends with a whole pass, so that all its traces are complete.
+// as --rate says, and tells what became of it. A run ends with a whole pass, so that all its traces are complete; an
+// interrupt (SIGINT) makes the current one the last.
 #include <math.h>
 #include <netdb.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -11,6 +13,22 @@
 #include "base/hash.h"
 #include "otlp/json.h"
 #include "run.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    interrupted = 1;
+}
+
+// A second one ends us at once. Who was started with interrupts ignored, a shell's background job, goes on ignoring them.
+static void take_interrupts(void)
+{
+    struct sigaction before, action = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
+
+    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+        sigaction(SIGINT, &action, NULL);
+}
 
 static uint64_t now_ns(void)
 {
@@ -152,7 +170,7 @@ static bool next_take(struct run *run, uint64_t now, uint64_t *pass, uint32_t *r
     if (run->options.rate > 0 && (double)run->sent >= run->options.rate * (double)(now - run->begun_ns) / 1e9)
         return false;
     if (run->next == run->corpus.requests_count) {
-        run->sending = run->sending && (!run->options.spans || run->sent < run->options.spans) &&
+        run->sending = run->sending && !interrupted && (!run->options.spans || run->sent < run->options.spans) &&
                        (!run->options.duration_ns || now - run->begun_ns < run->options.duration_ns);
         if (!run->sending || !pass_begin(run))
             return false;
@@ -314,6 +332,7 @@ int main(int argc, char **argv)
     options_parse(o, argc, argv);
     if (!o->duration_ns && !o->spans)
         o->duration_ns = 10 * TR_S;
+    take_interrupts();
     o->corpus.seed = o->seed;
     o->corpus.batch = o->batch;
     o->corpus.spans = (uint32_t)(o->spans ? TR_MIN(o->spans, 50000ull) : 20000);

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,10 +24,19 @@ def skip(why):
     sys.exit(SKIP)
 
 
+reserved = []  # names in the abstract namespace, as long as this process lives: no other story is given the same port
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 below those that the kernel gives to who connects, which may take one before we listen on it."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            name.bind(f"\0tailrace-e2e-port-{port}")
+            reserved.append(name)
+            return port
 
 
 def wait_for(condition, what, seconds=30):

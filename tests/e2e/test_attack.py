@@ -8,6 +8,7 @@ ATTACK_FRAMES=0 (as fast as it goes). ATTACK_LONG=1: longer, with more connectio
 """
 import json
 import os
+import signal
 import subprocess
 import threading
 
@@ -19,8 +20,9 @@ ATTACK = os.environ.get("ATTACK", "build/tests/e2e/attack")
 LONG = "ATTACK_LONG" in os.environ
 KINDS = os.environ.get("ATTACK_KINDS", "af_xdp").split(",")
 SECONDS = 15 if LONG else 2
-RATE = 50000  # spans a second
-FRAMES = int(os.environ.get("ATTACK_FRAMES", "200000"))
+RATE = 20000  # spans a second
+FRAMES = int(os.environ.get("ATTACK_FRAMES", "100000"))
+LOAD_MAX = 500  # seconds of load, should nobody end it
 HELD = 20000 if LONG else 4000  # connections of the attacker
 OVERLAPS = 200
 CONNECTION_KIB = 10  # what one that is accepted may take
@@ -38,12 +40,12 @@ MODES = {  # and the counters that name them
 
 
 class Load:
-    """Honest clients; `lines` are (seconds, spans acknowledged), one a second."""
+    """Honest clients, until finish(); `lines` are (seconds, spans acknowledged), one a second."""
 
-    def __init__(self, wire, seconds):
+    def __init__(self, wire):
         self.lines, self.report = [], None
         self.process = wire.client.popen(TAILGEN, "--to", wire.to(), "--connections", 8, "--streams", 8, "--rate", RATE,
-                                         "--duration", f"{seconds}s", "--progress", "--json", stdout=subprocess.PIPE)
+                                         "--duration", f"{LOAD_MAX}s", "--progress", "--json", stdout=subprocess.PIPE)
         self.thread = threading.Thread(target=self.read)
         self.thread.start()
 
@@ -72,6 +74,7 @@ class Load:
         self.thread.join()
 
     def finish(self):
+        self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
         self.thread.join()
         assert self.report and self.report["spans_failed"] == 0, self.report
@@ -118,7 +121,7 @@ def withstands(d, wire, load, mode, names, before, memory, opened):
 
 def honest_clients_go_on(kind):
     with Wire(kind) as wire, wire.daemon(journal="256MiB", extra="connections: {max: 50000}") as d, \
-            Load(wire, (len(MODES) + 3) * (SECONDS + 2)) as load:
+            Load(wire) as load:
         load.wait_for_second(SECONDS)
         before, memory, opened = load.rate(0, len(load.lines) - 1), d.memory(), 0
         for mode, names in MODES.items():
@@ -133,7 +136,7 @@ def honest_clients_go_on(kind):
 def hoarders_beside_losses():
     """Honest connections need the pool at each loss, while others keep it full with what comes later."""
     with Wire("af_packet", relay={"latency": 2, "rate": 1000, "drop": 1, "seed": 2, "seconds": 60}) as wire, \
-            wire.daemon(journal="256MiB", extra="connections: {max: 50000}") as d, Load(wire, 10) as load:
+            wire.daemon(journal="256MiB", extra="connections: {max: 50000}") as d, Load(wire) as load:
         load.wait_for_second(3)
         before, begin = load.rate(0, len(load.lines) - 1), len(load.lines) - 1
         report = json.loads(wire.client.run(

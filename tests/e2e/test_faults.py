@@ -17,8 +17,8 @@ from wires import KEEP_ALL, Wire
 LONG = "FAULTS_LONG" in os.environ
 FAULTS = ["drop", "duplicate", "reorder", "delay", "corrupt", "truncate"]
 RATES = [0.1, 1, 5, 20] if LONG else [5]
-SPANS = 5000  # some 1,500 frames
-SECONDS = 20 if LONG else 5
+SPANS = 4000  # some 1,200 frames
+SECONDS = 20 if LONG else 3
 LINE = {"latency": 2, "rate": 1000, "queue": 1000, "seconds": 240}
 SPOILT = ["short", "ip4_header", "ip4_checksum", "tcp_header", "tcp_checksum"]  # why a stack drops such a frame
 PAIRS = {  # the client's TCP and the server's
@@ -34,7 +34,7 @@ def whole(pair, faults, protocol="grpc", v6=False, spans=SPANS):
     with Wire(server, client=client, relay=LINE | faults) as wire:
         with wire.server:
             sink = Sink()
-        with sink, wire.daemon(policies=KEEP_ALL, rules="[]", wait="1s",
+        with sink, wire.daemon(policies=KEEP_ALL, rules="[]", wait="300ms",
                                backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
             truth_file = os.path.join(d.folder, "truth.jsonl")
             report = wire.tailgen("--protocol", protocol, "--connections", 4, "--batch", 50, "--spans", spans, "--seed", 7,

@@ -51,7 +51,7 @@ def sink_and_daemon(wire, **options):
     with wire.server:
         sink = Sink()
     return sink, wire.daemon(backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]", rules="[]",
-                             **({"policies": KEEP_ALL, "wait": "1s"} | options))
+                             **({"policies": KEEP_ALL, "wait": "300ms"} | options))
 
 
 @over(KINDS)
@@ -106,7 +106,7 @@ def two_thousand_connections_at_once(kind):
     with Wire(kind) as wire, wire.daemon() as d:
         before = d.memory()
         report = tailgen("--to", wire.to(), "--connections", 2000, "--streams", 1, "--batch", 20, "--rate", 40000,
-                         "--duration", "5s", place=wire.client)
+                         "--duration", "3s", place=wire.client)
         audit = d.settle()
         assert report["spans_failed"] == 0 and audit["accepted_spans"] == report["spans_acknowledged"] > 0, (report, audit)
         assert report["requests"] >= 2000
@@ -127,7 +127,7 @@ def short_connections_leave_nothing(kind):
         churn(3000, "mix")  # what is taken once and kept
         before = d.memory()
         for close in ("server", "client", "abort", "mix"):
-            print(" ", close, churn(25000, close))
+            print(" ", close, churn(12500, close))
         wait_for(lambda: d.tailctl("connections")["total"] == 0, "the connections to be gone")
         if kind != "kernel":
             for state in ("open", "half_open", "time_wait"):
@@ -152,7 +152,7 @@ def tshark_finds_nothing_wrong(kind):
                 for end in ends:
                     capturing.enter_context(end)
                 for protocol in ("grpc", "http"):
-                    tailgen("--to", wire.to(v6), "--protocol", protocol, "--connections", 8, "--rate", 20000, "--spans", 20000,
+                    tailgen("--to", wire.to(v6), "--protocol", protocol, "--connections", 8, "--rate", 20000, "--spans", 10000,
                             place=wire.client)
                 wire.client.run(CHURN, "--to", wire.to(v6), "--count", 300, "--close", "mix")
             d.audit()
