@@ -30,11 +30,11 @@ def client(d, *args, to=SERVER, address="198.19.0.0/15"):
 
 
 def kept_traces_are_the_truth():
-    with Sink() as sink, memif_daemon(lcores=2, wait="3s",
+    with Sink() as sink, memif_daemon(lcores=2, wait="2s",
                                       backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
         truth_file = os.path.join(d.folder, "truth.jsonl")
-        report = tailgen(*client(d, "--addresses", 256, "--connections", 300, "--streams", 2, "--rate", 30000,
-                                 "--spans", 60000, "--shuffle", "--truth", truth_file))
+        report = tailgen(*client(d, "--addresses", 256, "--connections", 300, "--streams", 2, "--rate", 20000,
+                                 "--spans", 40000, "--shuffle", "--truth", truth_file))
         audit = d.settle()
         assert report["spans_failed"] == 0, report
         assert audit["accepted_spans"] == report["spans_acknowledged"], (report, audit)
@@ -96,7 +96,7 @@ def jumbo_frames():
 def the_server_comes_back():
     with memif_daemon() as d:
         reports = []
-        load = threading.Thread(target=lambda: reports.append(tailgen(*client(d, "--rate", 20000, "--duration", "8s"))))
+        load = threading.Thread(target=lambda: reports.append(tailgen(*client(d, "--rate", 20000, "--duration", "5s"))))
         load.start()
         base = d.counter("journal_spans_committed_total")
         wait_for(lambda: d.counter("journal_spans_committed_total") > base + 5000, "load")

@@ -11,7 +11,8 @@ import time
 from harness import Daemon, run_story, tailgen, wait_for
 
 CONNECTIONS, STREAMS, ANNOUNCED = 100, 100, 64 << 20
-PASSES = 5
+JOURNAL = 8 * ANNOUNCED  # the least that takes such a body
+PASSES = 8
 
 
 def frame(kind, flags, stream, payload):
@@ -99,12 +100,13 @@ def healthy(d, *more):
 
 
 def healthy_clients_do_not_notice():
-    with Daemon(journal="512MiB", wait="1s", extra="http: {request_timeout: 20s}") as d:
+    with Daemon(journal=f"{JOURNAL >> 20}MiB", wait="1s", extra="http: {request_timeout: 20s}") as d:
         # Reach: at a rate that both can keep up, until the journal has wrapped.
-        healthy(d, "--rate", 100000, "--duration", "18s")
+        healthy(d, "--rate", 100000, "--spans", 1550000)
+        assert d.counter("journal_bytes_committed_total") > JOURNAL
         reach = stat(d, "tailrace_horizon_seconds")
         with Trickler(d.port):
-            healthy(d, "--rate", 100000, "--duration", "18s")
+            healthy(d, "--rate", 100000, "--spans", 1550000)
             reach_beside = stat(d, "tailrace_horizon_seconds")
             staged = stat(d, "tailrace_http_staged_bytes")
             rows = str(d.tailctl("connections"))
@@ -114,9 +116,9 @@ def healthy_clients_do_not_notice():
         # Throughput, as fast as it goes: without and beside them in turn, since the machine has other things to do.
         pairs = []
         while not pairs or (len(pairs) < PASSES and pairs[-1][1] < 0.9 * pairs[-1][0]):
-            alone = healthy(d, "--duration", "3s")
+            alone = healthy(d, "--duration", "2s")
             with Trickler(d.port):
-                pairs.append((alone, healthy(d, "--duration", "3s")))
+                pairs.append((alone, healthy(d, "--duration", "2s")))
         assert pairs[-1][1] >= 0.9 * pairs[-1][0], pairs
         # Each of their requests ended in a counter, and what it held was given back.
         wait_for(lambda: stat(d, "tailrace_http_staged_bytes") == 0, "what was staged to be given up")
