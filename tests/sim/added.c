@@ -71,6 +71,8 @@ static const char *name_of(const struct sim_world *world, uint32_t epoch, uint16
         return sim_rules_name(world, epoch, policy, text);
     if (sim_looks_at_shape(world, config))
         return sim_shapes_name(world, epoch, policy);
+    if (config >= SIM_SAMPLED)
+        return sim_samplers_name(config - SIM_SAMPLED, policy);
     if (config >= SIM_CONFIGS)
         return sim_limits_name(config - SIM_CONFIGS, policy);
     if (names[config][0])
@@ -85,7 +87,7 @@ static bool adds(const struct sim_world *world, uint32_t epoch)
 {
     unsigned config = world->config_of[epoch];
 
-    return config == SIM_CONFIG_ADDS || (config == SIM_RULES && sim_rules_add(world, epoch));
+    return config == SIM_CONFIG_ADDS || config == SIM_SAMPLED || config == SIM_SAMPLED + 2 || (config == SIM_RULES && sim_rules_add(world, epoch));
 }
 
 // Of a trace decided under a config that counts: what half of those like it share stands for two, and so on.
@@ -96,6 +98,8 @@ static bool count_holds(const struct sim_world *world, const struct sim_trace *t
 
         return count >= 1 && (trace->verdict_spans < trace->spans || trace->verdicts > 1 || fabs(count - says) < 1e-9);
     }
+    if (world->config_of[trace->verdict_epoch] >= SIM_SAMPLED)
+        return count >= 1; // samplers.c has looked
     if (trace->verdict_policy == 1 || (trace->error && trace->verdict_spans == trace->spans))
         return count == 1;
     return count == 2 || (trace->error && count == 1);

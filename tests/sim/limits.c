@@ -27,6 +27,8 @@ static const char *const texts[SIM_LIMITS] = {
     "sample_on_first_match: true\npolicies: [" ERRORS ", {name: limit, " LIMIT(100) ", {name: more, " LIMIT(60) "]",
     "policies: [{name: a, type: and, and: {and_sub_policy: [" ERRORS ", {name: l, " LIMIT(40) "]}}]",
     "policies: [{name: small, type: rate_limiting, rate_limiting: {spans_per_second: 30, burst_capacity: 10}}]",
+    "policies: [{name: limit, " LIMIT(100) ", {name: s, type: ema_dynamic, ema_dynamic: {goal_sample_rate: 3, adjustment_interval: "
+    "1s, age_out_value: 0.00001, field_list: [tier]}}]",
 };
 
 // What each spends: a share of a budget.
@@ -44,7 +46,7 @@ static const struct share shares[] = {
     {4, 0, "k//gold", "k", 0, 0, 150, 150, 75},      {4, 0, "k//errors", "k", 0, 1, 150, 150, 45},
     {4, 0, "k//all", "k", 0, 2, 150, 150, 50},       {5, 1, "limit", "limit", 0, 0, 100, 200, 100},
     {5, 2, "more", "more", 1, 0, 60, 120, 60},       {6, 0, "a/1 l", "a/1 l", 0, 0, 40, 80, 40},
-    {7, 0, "small", "small", 0, 0, 30, 10, 30},
+    {7, 0, "small", "small", 0, 0, 30, 10, 30},      {8, 0, "limit", "limit", 0, 0, 100, 200, 100},
 };
 #define SHARES   TR_NELEMS(shares)
 #define OF_BYTES 3
@@ -95,7 +97,8 @@ bool sim_limits_refuse(const struct sim_trace *trace, unsigned limit)
 const char *sim_limits_name(unsigned limit, uint16_t policy)
 {
     static const char *const names[SIM_LIMITS][3] = {{"errors", "limit"}, {"c"},  {"d", "limit"}, {"b"}, {"k"},
-                                                     {"errors", "limit", "more"}, {"a"}, {"small"}};
+                                                     {"errors", "limit", "more"}, {"a"}, {"small"},
+                                                     {"limit", "s"}};
 
     return policy < 3 && names[limit][policy] ? names[limit][policy] : "";
 }
@@ -335,11 +338,12 @@ static bool has_got(const struct tr_trace *trace, uint32_t index, unsigned limit
 static bool answer_holds(struct sim_world *world, const struct tr_trace *trace, uint32_t index, unsigned limit,
                          enum tr_answer answer, uint16_t policy)
 {
-    bool drops = limit == 2, spends = !((limit == 0 || limit == 5) && policy == 0);
+    bool drops = limit == 2;
+    bool spends = !((limit == 0 || limit == 5) && policy == 0) && !(limit == SIM_LIMIT_SAMPLED && policy == 1);
     unsigned first = 0;
 
     if (answer == TR_ANSWER_KEEP && !spends)
-        return true; // an error, which asks nobody
+        return true; // an error, or a sampler, which ask nobody
     while (first < 3 && !has_got(trace, index, limit, first))
         first++;
     if (drops && first == 0)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The simulation: hundreds of seeds, or one to replay.
 //
-//   sim [--seeds FROM-TO] [--seed N] [--first] [--reached] [--seconds N]
+//   sim [--seeds FROM-TO] [--pairs FROM-TO] [--seed N] [--pair N] [--first] [--reached] [--seconds N]
+//
+// --pairs runs each seed with one lcore and with four, and compares what is kept.
 //
 // --first stops at the first that fails, --reached says what the stacks have counted in all,
 // --seconds when a seed hangs.
@@ -106,15 +108,28 @@ static bool run(uint64_t seed, bool talk)
     return good;
 }
 
+static bool run_pair(uint64_t seed, bool talk)
+{
+    bool good = sim_pair(&world, seed);
+
+    if (!good) {
+        printf("pair of ");
+        report(good, 0);
+    } else if (talk) {
+        printf("pair of seed %llu: good\n", (unsigned long long)seed);
+    }
+    return good;
+}
+
 // In a process of its own: nothing of the seeds before it is left, and one that hangs or dies is only one.
-static bool run_apart(uint64_t seed)
+static bool run_apart(bool (*how)(uint64_t seed, bool talk), uint64_t seed)
 {
     pid_t child = fork();
     int status;
 
     if (child == 0) {
         alarm(seconds);
-        exit(!run(seed, false));
+        exit(!how(seed, false));
     }
     if (child < 0 || waitpid(child, &status, 0) != child)
         return false;
@@ -126,7 +141,7 @@ static bool run_apart(uint64_t seed)
 int main(int argc, char **argv)
 {
     uint64_t from = 1, to = 300, failures = 0;
-    bool first = false, counts = false;
+    bool first = false, counts = false, pairs = false;
 
     signal(SIGABRT, aborted);
     signal(SIGALRM, aborted);
@@ -142,14 +157,16 @@ int main(int argc, char **argv)
             seconds = (unsigned)atoi(argv[++i]);
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             return !run(strtoull(argv[i + 1], NULL, 10), true);
-        else if (strcmp(argv[i], "--seeds") != 0 || i + 1 == argc ||
+        else if (strcmp(argv[i], "--pair") == 0 && i + 1 < argc)
+            return !run_pair(strtoull(argv[i + 1], NULL, 10), true);
+        else if ((strcmp(argv[i], "--seeds") != 0 && !(pairs = strcmp(argv[i], "--pairs") == 0)) || i + 1 == argc ||
                  sscanf(argv[++i], "%lu-%lu", &from, &to) != 2)
             return 2;
     }
-    for (size_t i = 0; i < TR_NELEMS(failed_once) && !first; i++)
-        failures += !run_apart(failed_once[i]);
+    for (size_t i = 0; i < TR_NELEMS(failed_once) && !first && !pairs; i++)
+        failures += !run_apart(run, failed_once[i]);
     for (uint64_t seed = from; seed <= to && !(first && failures); seed++)
-        failures += !run_apart(seed);
+        failures += !run_apart(pairs ? run_pair : run, seed);
     if (counts)
         sim_net_reached(), sim_reached();
     printf("seeds %llu to %llu: %llu failed\n", (unsigned long long)from, (unsigned long long)to,

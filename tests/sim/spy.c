@@ -14,19 +14,23 @@ static enum tr_answer decide(void *context, const struct tr_trace *trace, uint16
 {
     struct spy *spy = context;
     uint64_t slots = trace->asked ? trace->asked->slots : 0;
+    bool counted = trace->asked && trace->asked->counted;
     enum tr_answer answer;
 
     sim_limits_settled(spy->world, spy->world->lcores[spy->lcore]->walker.epoch->number);
     answer = spy->decider.decide(spy->decider.context, trace, policy);
     sim_limits_hold(spy->world, trace, slots, answer, *policy);
+    sim_samplers_hold(spy->world, trace, counted, answer, *policy);
     return answer;
 }
 
-static struct tr_chance chance(void *context, const struct tr_trace *trace)
+static struct tr_chance chance_of(void *context, const struct tr_trace *trace)
 {
     const struct spy *spy = context;
+    struct tr_chance chance = spy->decider.chance(spy->decider.context, trace);
 
-    return spy->decider.chance(spy->decider.context, trace);
+    sim_samplers_chance_holds(spy->world, trace, &chance);
+    return chance;
 }
 
 static enum tr_answer certain(void *context, const struct tr_trace *trace, uint16_t *policy)
@@ -41,5 +45,5 @@ void sim_spy(struct sim_world *world, uint32_t lcore)
     struct tr_owner *owner = world->lcores[lcore]->owner;
 
     spies[lcore] = (struct spy){world, lcore, owner->decider};
-    owner->decider = (struct tr_decider){.context = &spies[lcore], .decide = decide, .chance = chance, .certain = certain};
+    owner->decider = (struct tr_decider){.context = &spies[lcore], .decide = decide, .chance = chance_of, .certain = certain};
 }

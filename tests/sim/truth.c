@@ -93,7 +93,7 @@ uint32_t sim_spans_take(struct sim_world *world, uint16_t *spans, uint32_t most)
     for (uint32_t tries = 0; tries < 128 && taken < most && world->window < SIM_TRACES; tries++) {
         uint32_t trace = world->window + (uint32_t)sim_draw(world, tries < 96 ? world->options.window : 4);
 
-        if (trace >= SIM_TRACES)
+        if (trace >= (world->paired ? world->gate : SIM_TRACES))
             continue;
         for (uint32_t number = 0; number < world->traces[trace].spans; number++) {
             if (world->traces[trace].fate[number] == SIM_UNSENT && (sim_draw(world, 2) || world->healed)) {
@@ -193,6 +193,10 @@ void sim_config_write(const struct sim_world *world, uint32_t epoch, char *text,
                  epoch);
         return;
     }
+    if (config >= SIM_SAMPLED) {
+        sim_samplers_write(config - SIM_SAMPLED, text, room);
+        return;
+    }
     if (config == SIM_RULES) {
         sim_rules_write(world, epoch, text, room);
         return;
@@ -246,6 +250,8 @@ struct sim_says sim_say(const struct sim_world *world, const struct sim_trace *t
         return sim_rules_say(world, trace, number, epoch);
     if (sim_looks_at_shape(world, config))
         return sim_shapes_say(world, trace, epoch);
+    if (config >= SIM_SAMPLED)
+        return (struct sim_says){.kept = sim_samplers_may(trace, config - SIM_SAMPLED, trace->spans, true), .policy = SIM_POLICY_UNTOLD};
     return (struct sim_says){.kept = keeps(trace, number, config), .policy = SIM_POLICY_UNTOLD};
 }
 
@@ -254,6 +260,8 @@ bool sim_may_keep(const struct sim_world *world, const struct sim_trace *trace, 
 {
     if (world->config_of[epoch] == SIM_RULES)
         return sim_rules_may_say(world, trace, number, epoch, spans, true);
+    if (world->config_of[epoch] >= SIM_SAMPLED)
+        return sim_samplers_may(trace, world->config_of[epoch] - SIM_SAMPLED, spans, true);
     return (sim_looks_at_shape(world, world->config_of[epoch]) && spans < trace->spans) || sim_say(world, trace, number, epoch).kept;
 }
 
@@ -261,11 +269,15 @@ bool sim_may_drop(const struct sim_world *world, const struct sim_trace *trace, 
 {
     if (world->config_of[epoch] == SIM_RULES)
         return sim_rules_may_say(world, trace, number, epoch, spans, false);
+    if (world->config_of[epoch] >= SIM_SAMPLED)
+        return sim_samplers_may(trace, world->config_of[epoch] - SIM_SAMPLED, spans, false);
     return spans < trace->spans || !sim_say(world, trace, number, epoch).kept || sim_is_limited(trace, world->config_of[epoch]);
 }
 
 bool sim_is_limited(const struct sim_trace *trace, unsigned config)
 {
+    if (config >= SIM_SAMPLED)
+        return sim_samplers_may(trace, config - SIM_SAMPLED, trace->spans, false);
     return config >= SIM_CONFIGS && config != SIM_RULES && sim_limits_refuse(trace, config - SIM_CONFIGS);
 }
 
@@ -296,6 +308,8 @@ struct tr_epoch *sim_epoch_draw(struct sim_world *world)
         config = SHAPED_CONFIG;
     if (sim_ruled(world) && !sim_looks_at_shape(world, config) && (epoch->number % 3 || !world->options.swaps))
         config = SIM_RULES;
+    if (sim_sampled(world) && (epoch->number % 2 || !world->options.swaps))
+        config = SIM_SAMPLED + (unsigned)(tr_mix64(world->options.seed << 16 ^ epoch->number / 4) % SIM_SAMPLERS);
     world->config_of[epoch->number] = config;
     sim_config_write(world, epoch->number, text, sizeof(text));
     if (tr_options_parse(&tr_tail_sampling_option_table, text, strlen(text), &policies, &error) ||

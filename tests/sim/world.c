@@ -88,7 +88,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                        .journal_bytes = o->journal_bytes,
                                        .outbox_bytes = o->outbox_bytes,
                                        .body_bytes_max = 8192,
-                                       .contexts = o->floods ? 64 : (uint32_t)draw_power(world, 6, 10),
+                                       .contexts = o->floods ? 64 : world->paired ? 8192 : (uint32_t)draw_power(world, 6, 10),
                                        .sources_max = 64,
                                        .study_slots = 16};
     int rc;
@@ -103,7 +103,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                               .wait_min_ns = o->wait_min_ns,
                                               .trace_spans_max = o->spans_max,
                                               .aside = world->mesh->epoch->policies->aside,
-                                              .shape = sim_shaped(world),
+                                              .shape = sim_shaped(world) || sim_sampled(world) || o->limits,
                                               .directory = world->directory,
                                               .numa_node = -1,
                                               .hash_seed = 1 + sim_draw(world, UINT32_MAX)};
@@ -131,7 +131,7 @@ static void rules_make(struct sim_world *world)
     tr_options_free(doc);
 }
 
-int sim_open(struct sim_world *world, uint64_t seed)
+int sim_open_as(struct sim_world *world, uint64_t seed, uint32_t lcores, void (*set)(struct sim_options *options, uint32_t lcores))
 {
     struct tr_error error = {0};
 
@@ -139,6 +139,9 @@ int sim_open(struct sim_world *world, uint64_t seed)
     world->random = seed;
     world->options.seed = seed;
     options_draw(world);
+    world->paired = set != NULL;
+    if (set)
+        set(&world->options, lcores);
     sim_traces_draw(world);
     rules_make(world);
     snprintf(world->directory, sizeof(world->directory), "%s/tailrace-sim.XXXXXX",
@@ -148,18 +151,25 @@ int sim_open(struct sim_world *world, uint64_t seed)
     if (tr_mesh_create(&world->mesh, world->options.lcores, world->options.slots, &error) < 0)
         goto fail;
     sim_limits_open();
+    sim_samplers_open();
     tr_mesh_epoch_publish(world->mesh, sim_epoch_draw(world));
     sim_limits_swapped(world);
+    sim_samplers_swapped(world);
     for (uint32_t i = 0; i < world->options.lcores; i++)
         if (lcore_open(world, i, &error) < 0)
             goto fail;
     world->now = TR_S;
-    if (seed % 2 == 0 && sim_net_open(world) < 0)
+    if (seed % 2 == 0 && !world->paired && sim_net_open(world) < 0)
         return -EINVAL;
     return sim_clients_open(world);
 fail:
     fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, error.text);
     return -EINVAL;
+}
+
+int sim_open(struct sim_world *world, uint64_t seed)
+{
+    return sim_open_as(world, seed, 0, NULL);
 }
 
 void sim_close(struct sim_world *world)
@@ -237,6 +247,7 @@ static void config_swap(struct sim_world *world)
     if (tr_mesh_epoch_publish(world->mesh, epoch) == 0) {
         world->swaps++;
         sim_limits_swapped(world);
+        sim_samplers_swapped(world);
     } else {
         world->epoch--;
         tr_epoch_free(epoch);
@@ -253,6 +264,8 @@ bool sim_step(struct sim_world *world)
 {
     world->steps++;
     world->now += sim_draw(world, world->options.step_ns);
+    if (!world->paired && !sim_samplers_tick(world))
+        return false;
     if (world->net)
         sim_net_step(world);
     if (sim_draw(world, 3) == 0)
@@ -303,6 +316,8 @@ static bool all_step(struct sim_world *world, bool clients)
 
     // An lcore that looks again and again at a full table lets time pass, too.
     world->now += sim_draw(world, 200 * TR_US);
+    if (!world->paired)
+        sim_samplers_tick(world);
     for (uint32_t i = 0; clients && i < world->options.clients; i++)
         moved |= sim_client_step(world, &world->clients[i]);
     if (world->net)
@@ -327,6 +342,11 @@ static bool run_until(struct sim_world *world, bool (*done)(const struct sim_wor
             break;
     }
     return true;
+}
+
+bool sim_run_until(struct sim_world *world, bool (*done)(const struct sim_world *))
+{
+    return run_until(world, done, true);
 }
 
 static bool unrest_fail(struct sim_world *world)

@@ -5,6 +5,7 @@
 //
 // truth.c    what clients send and what a config must make of it
 // limits.c   the same of configs that spend budgets; spy.c: what owners ask and are answered
+// samplers.c the same of configs with dynamic samplers
 // rules.c    the same of configs of rules; shapes.c: of those that look at the shape of traces
 // client.c   the clients: requests, what was answered
 // direct.c   a port that hands their bytes over
@@ -25,8 +26,11 @@
 #define SIM_TRACE_SPANS 64
 #define SIM_BODY_SPANS  32
 #define SIM_CONFIGS     7
-#define SIM_LIMITS      8 // further ones, that spend budgets
+#define SIM_LIMITS      9 // further ones, that spend budgets
+#define SIM_LIMIT_SAMPLED 8 // of these: with a dynamic sampler beside
 #define SIM_RULES       (SIM_CONFIGS + SIM_LIMITS) // rules, drawn for each epoch
+#define SIM_SAMPLED     (SIM_RULES + 1)            // with dynamic samplers
+#define SIM_SAMPLERS    3
 #define SIM_EPOCHS      512
 #define SIM_REDS_MAX    6
 #define SIM_PATIENCE_NS (60 * TR_S) // of a client on a network: the server may have gone and its RST been lost
@@ -142,6 +146,8 @@ struct sim_world {
     struct sim_net *net; // NULL: the clients' bytes are handed over directly
     struct sim_trace traces[SIM_TRACES];
     uint32_t window; // traces below it are sent whole
+    bool paired;     // one of a pair (pairs.c)
+    uint32_t gate;   // traces from it on are not sent yet, if it is paired
     uint32_t epoch;
     unsigned config_of[SIM_EPOCHS];
     uint64_t wait_of[SIM_EPOCHS], wait_min_of[SIM_EPOCHS], wait_min_least;
@@ -149,6 +155,7 @@ struct sim_world {
     uint32_t reds_count;
     bool reds_limited; // one of them has a cardinality limit
     struct tr_attr_set *rules; // demote user.id: what may have been done to a span
+    uint64_t ticked_ns; // control's last second
     bool draining, healed;
     uint64_t healed_ns;
 
@@ -163,6 +170,7 @@ struct sim_world {
 
 // Draw everything from the seed. Returns 0 or -errno.
 int sim_open(struct sim_world *world, uint64_t seed);
+int sim_open_as(struct sim_world *world, uint64_t seed, uint32_t lcores, void (*set)(struct sim_options *options, uint32_t lcores));
 void sim_close(struct sim_world *world);
 
 // One step: time passes, an lcore or a client does something, a config may change; then all that must always
@@ -172,6 +180,12 @@ bool sim_step(struct sim_world *world);
 // Heal: connections hold, nothing is malformed, no config changes; time passes until all is sent, decided,
 // emitted and let go. Then everything that must hold at rest.
 bool sim_finish(struct sim_world *world);
+
+// As sim_finish, but until `done`, and nothing is healed.
+bool sim_run_until(struct sim_world *world, bool (*done)(const struct sim_world *));
+
+// Two worlds that differ in lcores and turns keep the same (pairs.c).
+bool sim_pair(struct sim_world *world, uint64_t seed);
 
 // --- between the files
 
@@ -239,6 +253,18 @@ bool sim_limits_hold(struct sim_world *world, const struct tr_trace *trace, uint
 void sim_reach(void);
 void sim_reaches(const char *format, ...) tr_printf(1, 2);
 void sim_reached(void);
+
+// samplers.c
+bool sim_sampled(const struct sim_world *world);
+void sim_samplers_write(unsigned kind, char *text, size_t room);
+bool sim_samplers_may(const struct sim_trace *trace, unsigned kind, uint32_t spans, bool kept);
+const char *sim_samplers_name(unsigned kind, uint16_t policy);
+void sim_samplers_open(void);
+void sim_samplers_swapped(const struct sim_world *world);
+bool sim_samplers_tick(struct sim_world *world);
+// counted  before
+bool sim_samplers_hold(struct sim_world *world, const struct tr_trace *trace, bool counted, enum tr_answer answer, uint16_t policy);
+bool sim_samplers_chance_holds(struct sim_world *world, const struct tr_trace *trace, const struct tr_chance *chance);
 
 // spy.c
 void sim_spy(struct sim_world *world, uint32_t lcore);
