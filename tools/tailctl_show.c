@@ -120,6 +120,39 @@ static void lcores_print(const json_t *lcores)
     tr_table_print(&table, stdout);
 }
 
+// Bodies of metrics and logs, where there were some: those that came in and are forwarded, and those of span_metrics.
+static void bodies_print(const json_t *backends, FILE *out)
+{
+    struct tr_table table = {0};
+    const json_t *row;
+    size_t i, rows = 0;
+
+    tr_table_column(&table, "METRICS, LOGS", false);
+    tr_table_column(&table, "BODIES", true);
+    tr_table_column(&table, "QUEUED", true);
+    tr_table_column(&table, "BYTES", true);
+    tr_table_column(&table, "DELIVERED", true);
+    tr_table_column(&table, "DROPPED", true);
+    json_array_foreach(backends, i, row)
+    {
+        double dropped = tr_json_number_at(row, "dropped_bodies");
+
+        if (tr_json_number_at(row, "routed_bodies") <= 0)
+            continue;
+        rows++;
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", tr_json_string_at(row, "name"));
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "routed_bodies")));
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "queued_bodies")));
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", SIZE(tr_json_number_at(row, "queued_body_bytes")));
+        tr_table_cell(&table, TR_INK_PLAIN, "%s", COUNT(tr_json_number_at(row, "delivered_bodies")));
+        tr_table_cell(&table, dropped ? TR_INK_BAD : TR_INK_PLAIN, "%s", COUNT(dropped));
+    }
+    if (!rows)
+        return;
+    fputc('\n', out);
+    tr_table_print(&table, out);
+}
+
 void tailctl_backends_print(const json_t *backends, FILE *out)
 {
     struct tr_table table = {0};
@@ -154,6 +187,7 @@ void tailctl_backends_print(const json_t *backends, FILE *out)
                       !up && error[0] ? ": " : "", up ? "" : error);
     }
     tr_table_print(&table, out);
+    bodies_print(backends, out);
 }
 
 void tailctl_status(const struct tailctl *tailctl, const json_t *answer)

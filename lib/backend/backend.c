@@ -43,6 +43,10 @@ static void batch_remove(struct tr_backend *backend, struct batch *batch)
     *at = batch->next;
     backend->batches_count--;
     tr_gauge(&backend->counters.in_flight, backend->counters.in_flight - batch->spans);
+    if (batch->signal != TR_SIGNAL_TRACES) {
+        tr_gauge(&backend->counters.opaque_waiting, backend->counters.opaque_waiting - 1);
+        tr_gauge(&backend->counters.opaque_waiting_bytes, backend->counters.opaque_waiting_bytes - batch->body_bytes);
+    }
     batch_free(batch);
 }
 
@@ -378,6 +382,7 @@ int tr_backend_submit(struct tr_backend *backend, const uint8_t *body, size_t by
     for (const struct batch *batch = backend->batches; batch; batch = batch->next)
         waiting += batch->signal == TR_SIGNAL_METRICS;
     if (waiting >= TR_BACKEND_OWN_MAX) {
+        tr_count(&backend->counters.opaque_routed, 1);
         tr_count(&backend->counters.opaque_dropped, 1);
         rc = -ENOSPC;
     } else if (!batch_opaque(backend, TR_SIGNAL_METRICS, body, bytes)) {

@@ -45,6 +45,10 @@ extern const struct tr_option_table tr_backend_option_table;
     X(dropped_removed, COUNTER, "backend_spans_total", "outcome=\"dropped_removed\"",                        \
       "Spans still queued when the backend was taken out of the config.")                                    \
     X(in_flight, GAUGE, "backend_spans_in_flight", "", "Spans in batches that are being sent or retried.")   \
+    X(opaque_routed, COUNTER, "backend_bodies_routed_total", "",                                             \
+      "Bodies of metrics and logs that the backend has taken up.")                                           \
+    X(opaque_waiting, GAUGE, "backend_bodies_waiting", "", "Of these, being sent or retried.")               \
+    X(opaque_waiting_bytes, GAUGE, "backend_bodies_waiting_bytes", "", "Their bytes, as they are sent.")     \
     X(opaque_delivered, COUNTER, "backend_bodies_total", "outcome=\"delivered\"",                            \
       "Bodies of metrics and logs passed on.")                                                               \
     X(opaque_dropped, COUNTER, "backend_bodies_total", "outcome=\"dropped\"",                                \

@@ -71,8 +71,15 @@ static void lost(struct tr_backend *backend, uint32_t outbox, uint64_t from, uin
     tr_count(&backend->counters.routed, count);
     tr_count(&backend->counters.dropped_overrun, count);
     fate_note_range(backend, outbox, from, from + count, "the outbox overwrote it before this backend took it");
-    if (backend->signals[TR_SIGNAL_METRICS] || backend->signals[TR_SIGNAL_LOGS])
-        tr_count(&backend->counters.opaque_dropped, 1);
+}
+
+// What was overwritten may have had bodies of metrics or logs in it; how many nobody knows, so it counts as one.
+static void bodies_lost(struct tr_backend *backend)
+{
+    if (!backend->signals[TR_SIGNAL_METRICS] && !backend->signals[TR_SIGNAL_LOGS])
+        return;
+    tr_count(&backend->counters.opaque_routed, 1);
+    tr_count(&backend->counters.opaque_dropped, 1);
 }
 
 static void span_take(struct tr_backend *backend, uint32_t outbox, const struct tr_outbox_entry *entry, size_t at)
@@ -128,6 +135,7 @@ size_t filling_take(struct tr_backend *backend)
             continue;
         case TR_OUTBOX_LOST:
             lost(backend, number, sequence, skipped);
+            bodies_lost(backend);
             break;
         case TR_OUTBOX_SHORT:
             if (!bytes_make(filling, entry.payload_bytes))
@@ -226,13 +234,17 @@ struct batch *batch_opaque(struct tr_backend *backend, uint8_t signal, const uin
 {
     struct batch *batch = batch_new(prefix_of(backend), bytes);
 
+    tr_count(&backend->counters.opaque_routed, 1);
     if (!batch) {
         tr_count(&backend->counters.opaque_dropped, 1);
         return NULL;
     }
     memcpy(batch->plain, body, bytes);
     batch->signal = signal;
+    tr_count(&backend->counters.bytes, bytes);
     body_finish(backend, batch, prefix_of(backend));
+    tr_gauge(&backend->counters.opaque_waiting, backend->counters.opaque_waiting + 1);
+    tr_gauge(&backend->counters.opaque_waiting_bytes, backend->counters.opaque_waiting_bytes + batch->body_bytes);
     return batch;
 }
 

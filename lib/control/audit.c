@@ -100,6 +100,10 @@ void tr_audit_add_backend(struct tr_audit *audit, const char *name, const struct
     backend->delivered_spans = counters->delivered;
     backend->rejected_spans = counters->rejected;
     backend->queued_spans = status->queued_spans;
+    backend->routed_bodies = counters->opaque_routed;
+    backend->delivered_bodies = counters->opaque_delivered;
+    backend->dropped_bodies = counters->opaque_dropped;
+    backend->queued_bodies = counters->opaque_waiting;
     tr_audit_add(&backend->dropped, "overrun", counters->dropped_overrun);
     tr_audit_add(&backend->dropped, "retries", counters->dropped_retries);
     tr_audit_add(&backend->dropped, "shutdown", counters->dropped_shutdown);
@@ -168,9 +172,14 @@ static size_t backend_check(const struct tr_audit_backend *backend, tr_audit_fai
                                        {"rejected", backend->rejected_spans},
                                        {"dropped", tr_audit_sum(&backend->dropped)},
                                        {"queued", backend->queued_spans}}};
+    const struct identity bodies = {place,
+                                    {"bodies routed", backend->routed_bodies},
+                                    {{"delivered", backend->delivered_bodies},
+                                     {"dropped", backend->dropped_bodies},
+                                     {"queued", backend->queued_bodies}}};
 
     snprintf(place, sizeof(place), "backend %.100s", backend->name);
-    return check(&identity, each, context);
+    return check(&identity, each, context) + check(&bodies, each, context);
 }
 
 bool tr_audit_backend_balanced(const struct tr_audit_backend *backend)
@@ -246,12 +255,16 @@ static json_t *backends_json(const struct tr_audit *audit)
     for (size_t i = 0; i < audit->backends_count; i++) {
         const struct tr_audit_backend *backend = &audit->backends[i];
 
-        json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:I, s:o, s:I, s:b}", "name", backend->name,
+        json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "name", backend->name,
                                                "routed_spans", (json_int_t)backend->routed_spans,
                                                "delivered_spans", (json_int_t)backend->delivered_spans,
                                                "rejected_spans", (json_int_t)backend->rejected_spans,
                                                "dropped_spans", list_json(&backend->dropped), "queued_spans",
-                                               (json_int_t)backend->queued_spans, "balanced",
+                                               (json_int_t)backend->queued_spans, "routed_bodies",
+                                               (json_int_t)backend->routed_bodies, "delivered_bodies",
+                                               (json_int_t)backend->delivered_bodies, "dropped_bodies",
+                                               (json_int_t)backend->dropped_bodies, "queued_bodies",
+                                               (json_int_t)backend->queued_bodies, "balanced",
                                                tr_audit_backend_balanced(backend)));
     }
     return array;

@@ -7,7 +7,7 @@
 //   owner     received = kept + dropped + evicted + held (what a late span reopened is kept, and not dropped any more)
 //   emits     kept = emits sent + emits waiting, emits sent = emitted + stale + gone + in emit rings
 //   outbox    emitted = committed + refused by the outbox
-//   backend   routed = delivered + rejected + dropped + queued
+//   backend   routed = delivered + rejected + dropped + queued; of bodies of metrics and logs: delivered + dropped + queued
 //
 // Thread: control.
 #ifndef TR_CONTROL_AUDIT_H
@@ -38,6 +38,7 @@ struct tr_audit_backend {
     uint64_t rejected_spans;
     struct tr_audit_list dropped;
     uint64_t queued_spans; // behind its cursors and in its batches
+    uint64_t routed_bodies, delivered_bodies, dropped_bodies, queued_bodies; // of metrics and logs
 };
 
 // Sums over all lcores. Late spans are among received, kept and dropped.

@@ -167,7 +167,7 @@ static void backends_write(const json_t *backends, FILE *out)
 
     fputs("<h2>Backends</h2><table><tr><th>name</th><th>kind</th><th>state</th><th>queued</th><th>delivered</"
           "th>"
-          "<th>rejected</th><th>dropped</th></tr>\n",
+          "<th>rejected</th><th>dropped</th><th>bodies queued</th><th>delivered</th><th>dropped</th></tr>\n",
           out);
     json_array_foreach(backends, i, row)
     {
@@ -185,6 +185,9 @@ static void backends_write(const json_t *backends, FILE *out)
         cell_count(number_of(row, "delivered_spans"), out);
         cell_count(number_of(row, "rejected_spans"), out);
         cell_count(lost, out);
+        cell_count(number_of(row, "queued_bodies"), out);
+        cell_count(number_of(row, "delivered_bodies"), out);
+        cell_count(number_of(row, "dropped_bodies"), out);
         fputs("</tr>\n", out);
     }
     fputs("</table>\n", out);

@@ -190,6 +190,11 @@ static void backend_append(void *array, const struct tr_control_backend *backend
                                   "retries", (json_int_t)counters->dropped_retries, "shutdown",
                                   (json_int_t)counters->dropped_shutdown, "removed",
                                   (json_int_t)counters->dropped_removed));
+    json_object_set_new(row, "routed_bodies", SPANS(counters->opaque_routed));
+    json_object_set_new(row, "queued_bodies", SPANS(counters->opaque_waiting));
+    json_object_set_new(row, "queued_body_bytes", SPANS(counters->opaque_waiting_bytes));
+    json_object_set_new(row, "delivered_bodies", SPANS(counters->opaque_delivered));
+    json_object_set_new(row, "dropped_bodies", SPANS(counters->opaque_dropped));
     json_object_set_new(row, "requests", SPANS(counters->requests));
     json_object_set_new(row, "retries", SPANS(counters->retries));
     json_object_set_new(row, "sent_bytes", SPANS(counters->bytes));

@@ -251,6 +251,11 @@ def a_dead_backends_losses_are_counted():
                     extra=block({"metrics_flush_interval": "1s"})) as d:
             tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 100, "--seed", 8)
             wait_for(lambda: d.counter("backend_bodies_total", outcome="dropped") >= 2, "bodies to be given up")
+            row, = wait_for(lambda: [b for b in d.tailctl("backends")["backends"] if b["queued_bodies"] and b["queued_body_bytes"]],
+                            "bodies to be seen waiting")
+            assert row["delivered_bodies"] == 0 and row["dropped_bodies"] >= 2, row
+            audited, = d.audit()["backends"]
+            assert audited["routed_bodies"] == audited["dropped_bodies"] + audited["queued_bodies"] > 2, audited
 
 
 def what_is_too_much_counts_as_overflow():

@@ -52,7 +52,9 @@ static void on_counters(void *context, tr_control_counters_fn each, void *to)
 static void backend_status(struct tr_backend_status *status)
 {
     memset(status, 0, sizeof(*status));
-    status->counters = (struct tr_backend_counters){.routed = 300, .delivered = 290, .dropped_retries = 2};
+    status->counters = (struct tr_backend_counters){.routed = 300, .delivered = 290, .dropped_retries = 2,
+                                                    .opaque_routed = 40, .opaque_delivered = 30, .opaque_dropped = 3,
+                                                    .opaque_waiting = 7, .opaque_waiting_bytes = 5 * TR_KIB};
     status->committed_spans = 300;
     status->queued_spans = 8;
     snprintf(status->last_error, sizeof(status->last_error), "503 \033[31mgo away\xff");

@@ -155,6 +155,13 @@ static void test_backend(void **state)
                         "backend tempo: routed 285 is not delivered 260 + rejected 10 + dropped 10 + "
                         "queued 4: 1 missing");
     assert_false(tr_audit_backend_balanced(&audit.backends[0]));
+    audit.backends[0].queued_spans++;
+    audit.backends[0].routed_bodies = 9;
+    audit.backends[0].delivered_bodies = audit.backends[0].dropped_bodies = audit.backends[0].queued_bodies = 3;
+    assert_int_equal(check(&audit), 0);
+    audit.backends[0].queued_bodies = 2;
+    assert_int_equal(check(&audit), 1);
+    assert_string_equal(said[0], "backend tempo: bodies routed 9 is not delivered 3 + dropped 3 + queued 2: 1 missing");
     tr_audit_fini(&audit);
 }
 

@@ -86,6 +86,10 @@ class Reading(Tailctl):
         self.assertRegex(text, r"(?m)^POLICY .* SHARE +LIMITED ")
         self.assertRegex(text, r"(?m)^errors .* % +4\.7k ")
 
+    def test_bodies_have_a_table_of_their_own(self):
+        for words in "backends", "status", "top --once":
+            self.assertRegex(self.tailctl(*words.split()).stdout, r"(?m)^METRICS, LOGS .*\ntempo +40 +7 +5\.0 KiB +30 +3$", words)
+
     def test_columns_are_aligned(self):
         lines = self.tailctl("policies").stdout.splitlines()
         self.assertEqual(lines[0].split(), ["POLICY", "TYPE", "SPANS", "KEPT", "TRACES", "KEPT", "ALONE", "DROPPED",
