@@ -239,6 +239,7 @@ static uint16_t by_of(const struct tr_policy_set_whole *whole, uint32_t number, 
 enum tr_answer tr_policy_set_certain(const struct tr_policy_set *set, const struct tr_trace *trace, uint16_t *policy)
 {
     const struct tr_policy_set_whole *whole = (const struct tr_policy_set_whole *)set;
+    uint16_t dropper = TR_POLICY_NONE; // a rule, which is worth a name
     bool open = false;
 
     *policy = TR_POLICY_NONE;
@@ -260,6 +261,10 @@ enum tr_answer tr_policy_set_certain(const struct tr_policy_set *set, const stru
             return TR_ANSWER_KEEP;
         }
         open = open || (at >= whole->drops && answer != TR_ANSWER_DROP);
+        if (!open && whole->policies[i].rows && dropper == TR_POLICY_NONE)
+            dropper = by_of(whole, i, trace);
     }
+    if (!open)
+        *policy = dropper;
     return open ? TR_ANSWER_PENDING : TR_ANSWER_DROP;
 }
