@@ -255,7 +255,7 @@ enum tr_answer tr_budget_ask(const struct tr_budget_share *share, const struct t
         me->refused |= bit;
         return TR_ANSWER_DROP;
     }
-    if (weight > share->burst)
+    if (!asked && weight > share->burst) // one that has asked may grow beyond it, while it is parked
         return refuse_for_good(me, trace, bit, &me->counters.refused_large);
     if ((int32_t)(me->closed - tick) < 0) { // it waits for another one first
         tick_touch(me, trace->epoch);

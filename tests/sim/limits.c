@@ -27,7 +27,7 @@ static const char *const texts[SIM_LIMITS] = {
     "sample_on_first_match: true\npolicies: [" ERRORS ", {name: limit, " LIMIT(100) ", {name: more, " LIMIT(60) "]",
     "policies: [{name: a, type: and, and: {and_sub_policy: [" ERRORS ", {name: l, " LIMIT(40) "]}}]",
     "policies: [{name: small, type: rate_limiting, rate_limiting: {spans_per_second: 30, burst_capacity: 10}}]",
-    "policies: [{name: limit, " LIMIT(100) ", {name: s, type: ema_dynamic, ema_dynamic: {goal_sample_rate: 3, adjustment_interval: "
+    "policies: [{name: limit, " LIMIT(100) ", {name: s, type: ema_dynamic, ema_dynamic: {goal_sample_rate: 4, adjustment_interval: "
     "1s, age_out_value: 0.00001, field_list: [tier]}}]",
 };
 

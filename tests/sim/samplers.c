@@ -14,7 +14,7 @@
 #define ERRORS "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}"
 #define TERMS  "adjustment_interval: 1s, age_out_value: 0.00001, field_list: [tier]"
 
-enum { ALONE, BESIDE_ERRORS, IN_RULES, KINDS };
+enum { ALONE, BESIDE_ERRORS, IN_RULES, KINDS, BESIDE_LIMIT = KINDS };
 _Static_assert(KINDS == SIM_SAMPLERS, "as many as the world has numbers for");
 
 static const char *const texts[KINDS] = {
@@ -24,7 +24,7 @@ static const char *const texts[KINDS] = {
     "adjusted_count: attribute\npolicy_attribute: true\npolicies: [{name: r, type: rules, rules: {rules: [{drop: true, conditions: [{field: meta.span_count, "
     "operator: '>=', value: 6}]}, {name: rest, sampler: {ema_dynamic: {goal_sample_rate: 2, " TERMS "}}}]}}]",
 };
-static const uint64_t initial_rates[KINDS] = {3, 4, 2};
+static const uint64_t initial_rates[] = {3, 4, 2, 4};
 
 // A sampler, which configs in a row share.
 static struct sampler {
@@ -66,7 +66,7 @@ static int kind_of(const struct sim_world *world, uint32_t epoch)
     unsigned config = world->config_of[epoch];
 
     if (config == SIM_CONFIGS + SIM_LIMIT_SAMPLED)
-        return ALONE; // beside a limit
+        return BESIDE_LIMIT;
     return config >= SIM_SAMPLED && config < SIM_SAMPLED + KINDS ? (int)(config - SIM_SAMPLED) : -1;
 }
 
@@ -143,9 +143,9 @@ static uint64_t hash_of(const struct sim_trace *trace)
 }
 
 // What the sampler said of a trace, as far as the whole answer tells: 1: keep, 0: not, -1: untold.
-static int says(unsigned config, int kind, enum tr_answer answer, uint16_t policy, uint32_t spans)
+static int says(int kind, enum tr_answer answer, uint16_t policy, uint32_t spans)
 {
-    if (config == SIM_CONFIGS + SIM_LIMIT_SAMPLED)
+    if (kind == BESIDE_LIMIT)
         return answer == TR_ANSWER_KEEP ? (policy == 1 ? 1 : -1) : 0;
     if (kind == BESIDE_ERRORS && answer == TR_ANSWER_KEEP && policy == 0)
         return -1;
@@ -177,7 +177,7 @@ bool sim_samplers_hold(struct sim_world *world, const struct tr_trace *trace, bo
         return true;
     if (!counted && !mixed && (kind != IN_RULES || trace->spans < 6))
         sampler->fresh += trace->spans;
-    said = says(world->config_of[trace->epoch], kind, answer, policy, trace->spans);
+    said = says(kind, answer, policy, trace->spans);
     if (said < 0)
         return true;
     sim_reaches("sampler %d: %s%s", kind, said ? "kept" : "dropped", mixed ? " without a key" : "");

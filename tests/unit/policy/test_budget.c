@@ -510,6 +510,16 @@ static void spans_that_come_while_it_is_parked_cost_nothing_and_buy_nothing(void
     assert_int_equal(set->budgets->slots[0]->budget->saved.tokens, 97);
     tr_policy_set_free(set);
 
+    begin(1, 15);
+    set = compile("", LIMIT(10, 10), NULL, 1);
+    one = add(set, 1, 3);
+    turn(set, 0, false);
+    one->trace.spans = 11; // more than the budget ever has, but it asked for 3, and paid for them
+    pass(set, 102 * TR_S, false);
+    assert_true(one->kept);
+    assert_int_equal(set->budgets->slots[0]->budget->saved.tokens, 7);
+    tr_policy_set_free(set);
+
     begin(1, 13);
     set = compile("", "- {name: a, type: and, and: {and_sub_policy: [{name: many, " MANY ", {name: l, type: rate_limiting, "
                       "rate_limiting: {spans_per_second: 50}}]}}\n- {name: l, type: rate_limiting, rate_limiting: "
@@ -520,7 +530,7 @@ static void spans_that_come_while_it_is_parked_cost_nothing_and_buy_nothing(void
         process.traces[i].trace.spans = 40; // nobody has asked the budget of `a`
     pass(set, 102 * TR_S, false);
     all_decided();
-    assert_int_equal(spans_kept(), 0);
+    assert_int_equal(spans_kept(), 40); // the other one, `l`, had two spans a tick, and one has them
     assert_int_equal(set->budgets->lcore[0].counters.refused_late, 3);
     tr_policy_set_free(set);
 }
