@@ -89,6 +89,9 @@ int tr_sizes_red_check(const struct tr_config *config, uint32_t lcores, struct t
 
 struct tr_needs tr_sizes_needs(const struct tr_config *config, const struct tr_policy_set *policies);
 
+// Per lcore, for what late spans may reopen; a power of two.
+uint64_t tr_sizes_dropped_bytes(const struct tr_sizes *sizes);
+
 // What `--check` says about it: where things go, and the rate at which decision_wait stops fitting.
 void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes, FILE *out);
 

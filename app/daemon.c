@@ -69,6 +69,7 @@ static int lcore_create(struct tr_daemon *daemon, uint32_t number, struct tr_err
                                               .lcores = sizes->lcores,
                                               .traces_max = sizes->traces_max,
                                               .refs_max = sizes->refs_max,
+                                              .dropped_bytes = tr_sizes_dropped_bytes(sizes),
                                               .verdicts_max = sizes->verdicts_max,
                                               .memo_max = sizes->memo_max,
                                               .wait_ns = config->tail_sampling.decision_wait_ns,

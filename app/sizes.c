@@ -8,6 +8,7 @@
 //   verdicts  as many as traces, at least 65,536
 //   memo      what decision_cache wants beyond that, or a million for all lcores together: 16 bytes each
 //   refs      one for each 256 bytes of journal: no span that makes sense is smaller
+//   dropped   a 16th of the journal, an 8th with shape, for what late spans may reopen: all spans of 400 bytes in it
 #include "config.h"
 
 #include <unistd.h>
@@ -175,11 +176,17 @@ struct tr_needs tr_sizes_needs(const struct tr_config *config, const struct tr_p
                              .limits = (uint32_t)__builtin_popcountll(policies->budget_plan->slots)};
 }
 
+uint64_t tr_sizes_dropped_bytes(const struct tr_sizes *sizes)
+{
+    return TR_MIN(sizes->journal_bytes / (sizes->needs.shape ? 8 : 16), 4 * TR_GIB);
+}
+
 static void tables_print(const struct tr_sizes *sizes, FILE *out)
 {
     const struct tr_owner_options options = {.lcores = sizes->lcores,
                                              .traces_max = sizes->traces_max,
                                              .refs_max = sizes->refs_max,
+                                             .dropped_bytes = tr_sizes_dropped_bytes(sizes),
                                              .verdicts_max = sizes->verdicts_max,
                                              .memo_max = sizes->memo_max,
                                              .aside = sizes->needs.aside,

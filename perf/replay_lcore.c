@@ -89,6 +89,7 @@ static int lcore_make(struct replay_lcore *replay, struct tr_mesh *mesh, const c
                                               .lcores = replay->lcores,
                                               .traces_max = (uint32_t)(spans / 4),
                                               .refs_max = (uint32_t)spans,
+                                              .dropped_bytes = power_of_two_above(spans * 24),
                                               .verdicts_max = (uint32_t)power_of_two_above(spans / 4),
                                               .wait_ns = wait_ns,
                                               .wait_min_ns = wait_ns / 2,

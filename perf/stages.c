@@ -186,6 +186,7 @@ static struct tr_lcore *lcore_make(uint64_t traces, const char *directory, uint6
     options.owner = (struct tr_owner_options){.lcores = 1,
                                               .traces_max = (uint32_t)(traces * 3 / 2),
                                               .refs_max = (uint32_t)(traces * TRACE_SPANS * 3 / 2),
+                                              .dropped_bytes = power_of_two_above(traces * TRACE_SPANS * 24),
                                               .verdicts_max = (uint32_t)power_of_two_above(traces),
                                               .trace_spans_max = 1 << 20,
                                               .directory = directory,

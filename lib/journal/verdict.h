@@ -43,8 +43,14 @@ struct tr_verdict_record {
         uint32_t lost_spans;     // reopened: that were not to be found any more
         uint32_t followed_spans; // TR_WHEN_CERTAIN: since, but before its decision_wait (updated in place)
     };
-    uint64_t threshold : 56; // with TR_MARK_COUNTED: it is kept with probability 1 - threshold / 2^56
-    uint64_t marks : 8;      // TR_MARK_*
+    union {
+        uint64_t threshold : 56; // with TR_MARK_COUNTED: it is kept with probability 1 - threshold / 2^56
+        uint64_t dropped : 56;   // of a dropped trace: where the owner has what may reopen it, 0: nowhere
+        struct {
+            uint64_t : 56;
+            uint64_t marks : 8; // TR_MARK_*
+        };
+    };
 };
 _Static_assert(sizeof(struct tr_verdict_record) == 64, "a verdict is one cache line");
 

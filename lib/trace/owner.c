@@ -101,7 +101,7 @@ static uint32_t shape_spans(const struct tr_owner_options *options)
 uint64_t tr_owner_past_bytes(const struct tr_owner_options *options)
 {
     return tr_index_bytes(options->verdicts_max) + tr_memo_bytes(options->memo_max) +
-           (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record);
+           (uint64_t)options->verdicts_max * sizeof(struct tr_verdict_record) + options->dropped_bytes;
 }
 
 uint64_t tr_owner_bytes(const struct tr_owner_options *options)
@@ -126,6 +126,10 @@ static int options_check(const struct tr_owner_options *options, struct tr_error
     if (options->refs_max < options->traces_max || options->refs_max > (1u << 30))
         return tr_error_set(error, EINVAL, "owner: %u spans are not between the %u traces and %u",
                             options->refs_max, options->traces_max, 1u << 30);
+    if (options->dropped_bytes & (options->dropped_bytes - 1) || options->dropped_bytes > 4 * TR_GIB ||
+        (options->dropped_bytes && options->dropped_bytes < TR_DROPPED_BYTES_MIN))
+        return tr_error_set(error, EINVAL, "owner: %llu bytes for dropped traces are not a power of two from %u to 4 GiB",
+                            (unsigned long long)options->dropped_bytes, TR_DROPPED_BYTES_MIN);
     return 0;
 }
 
@@ -176,6 +180,7 @@ int tr_owner_create(struct tr_owner **created, const struct tr_owner_options *op
     if (tr_table_create(&owner->table, &table) < 0 ||
         (options->shape &&
          tr_shapes_create(&owner->shapes, shape_spans(options), options->numa_node, options->prefault) < 0) ||
+        tr_dropped_create(&owner->dropped, options->dropped_bytes, options->numa_node, options->prefault) < 0 ||
         tr_pool_create(&owner->chunks, chunks_for(options), sizeof(struct tr_fifo_chunk),
                        offsetof(struct tr_fifo_chunk, next), options->numa_node, options->prefault) < 0) {
         tr_owner_destroy(owner);
@@ -220,6 +225,7 @@ void tr_owner_destroy(struct tr_owner *owner)
     tr_verdicts_destroy(&owner->verdicts);
     tr_pages_unmap(owner->asked, asked_bytes(owner->table.entries.items_max));
     tr_shapes_destroy(&owner->shapes);
+    tr_dropped_destroy(&owner->dropped);
     tr_pool_destroy(&owner->chunks);
     tr_table_destroy(&owner->table);
     tr_pages_unmap(owner, sizeof(*owner));

@@ -95,6 +95,7 @@ struct tr_owner_options {
     uint32_t refs_max;        // spans held by reference, all traces together
     uint32_t verdicts_max;    // decisions remembered, power of two, at least TR_VERDICTS_MIN
     uint32_t memo_max;        // and beyond these, by verdict and policy only
+    uint64_t dropped_bytes;   // to keep dropped traces in mind, should a late span reopen one; power of two, 0: none
     uint32_t aside;           // TR_ASIDE_*: what the config needs
     uint64_t wait_ns;
     uint64_t wait_min_ns;
@@ -145,7 +146,7 @@ struct tr_owner_options {
     X(traces_reopened, COUNTER, "reopened_traces_total", "",                                                 \
       "Dropped traces that a late span has reopened; traces_total counts them as dropped and as kept.")      \
     X(traces_mindful, GAUGE, "dropped_traces_held", "",                                                      \
-      "Dropped traces whose times, and spans as far as the journal has them, are known should they be reopened.") \
+      "Dropped traces of which it is known what they were and where their spans are, should a late span reopen one.") \
     X(emits_sent, COUNTER, "emit_spans_sent_total", "", "Spans that holders were asked to emit.")            \
     X(emits_waiting, GAUGE, "emit_spans_waiting", "",                                                        \
       "Spans of kept traces whose holder is still to be asked.")                                             \
@@ -171,7 +172,7 @@ struct tr_owner_counters *tr_owner_counters(struct tr_owner *owner);
 // The memory that tr_owner_create() would map, bytes; what is never used is never touched.
 uint64_t tr_owner_bytes(const struct tr_owner_options *options);
 
-// Of that, what decisions take once they are made: their ring, its index and the memo.
+// Of that, what decisions take once they are made: their ring, its index, the memo, and what late spans may reopen.
 uint64_t tr_owner_past_bytes(const struct tr_owner_options *options);
 
 // Map what a config needs that is not there yet, before any lcore has that config.
@@ -254,6 +255,7 @@ struct tr_past {
     uint8_t verdict; // enum tr_verdict
     uint8_t marks;   // TR_MARK_*
     uint64_t threshold;
+    uint64_t dropped; // position of what is kept in mind of a dropped one, 0: nothing
 };
 bool tr_owner_find_past(const struct tr_owner *owner, const uint8_t id[16], struct tr_past *past);
 

@@ -15,10 +15,6 @@ struct tr_entry_list *tr_owner_list_of(struct tr_owner *owner, const struct tr_e
         return &owner->parked;
     case TR_ENTRY_ON_CERTAIN:
         return &owner->certain;
-    case TR_ENTRY_ON_DROPPED:
-        return &owner->dropped;
-    case TR_ENTRY_ON_BARE:
-        return &owner->bare;
     case TR_ENTRY_ON_AGAIN:
         return &owner->again;
     case TR_ENTRY_ON_LATER:
@@ -83,7 +79,7 @@ void tr_owner_trace_view(const struct tr_owner *owner, uint32_t number, struct t
     if (tr_unlikely(entry->flags & TR_ENTRY_DROPPED)) {
         trace->again = true;
         trace->partial = entry->flags & TR_ENTRY_PARTIAL;
-        trace->spans = (uint32_t)TR_MIN(entry->spans + entry->gone, (uint64_t)UINT32_MAX);
+        trace->spans = (uint32_t)TR_MIN(entry->spans + entry->earlier, (uint64_t)UINT32_MAX);
     }
     trace->bits[0] = entry->bits;
     if (entry->flags & TR_ENTRY_WIDE)
@@ -219,21 +215,28 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
     }
     tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
     owner->waits[entry->wait].traces--;
-    if (!reopens)
-        tr_table_forget(&owner->table, number);
+    tr_table_forget(&owner->table, number);
     if (verdict == TR_VERDICT_DROP && !reopens)
         record.marks |= TR_MARK_FINAL;
+    if (reopens)
+        record.dropped = tr_owner_dropped_keep(owner, number, 0, turn);
     tr_verdicts_add(&owner->verdicts, &owner->table, &record);
     conclude_count(&owner->counters, entry->spans, verdict, when);
-    if (reopens) {
-        tr_owner_dropped_keep(owner, number);
-        return;
-    }
     if (verdict != TR_VERDICT_KEEP) {
         tr_owner_end(owner, number);
         return;
     }
     tr_owner_emit_begin(owner, number, policy, &chance, turn);
+}
+
+// Its references are read whether it is kept or dropped. What a long trace has beyond these is few among many.
+#define CALLED_BLOCKS 4
+static void refs_call(const struct tr_table *table, const struct tr_entry *entry)
+{
+    uint32_t blocks = (entry->spans + TR_BLOCK_REFS - 1) / TR_BLOCK_REFS;
+
+    for (uint32_t i = 0; i < TR_MIN(blocks, (uint32_t)CALLED_BLOCKS); i++)
+        __builtin_prefetch(tr_table_block(table, entry->blocks[i]), 1);
 }
 
 // An entry comes up for its decision cold, and so do the lines of both indices that its end touches. Its own
@@ -257,6 +260,7 @@ static void scout_advance(struct tr_owner *owner, struct tr_wait *wait)
         __builtin_prefetch(&next->first_ns, 1);
         __builtin_prefetch(tr_index_line_of(&owner->table.index, hash), 1);
         __builtin_prefetch(tr_index_line_of(&owner->verdicts.index, hash), 1);
+        refs_call(&owner->table, tr_table_entry(&owner->table, earlier));
         wait->scouted[wait->scout_turn++ % TR_SCOUT_AHEAD] = number;
         wait->scout = entry->next;
         wait->scout_ahead++;

@@ -3,6 +3,7 @@
 #ifndef TR_TRACE_OWNER_INTERNAL_H
 #define TR_TRACE_OWNER_INTERNAL_H
 
+#include "trace/dropped.h"
 #include "trace/fifo.h"
 #include "trace/owner.h"
 #include "trace/shapes.h"
@@ -75,9 +76,9 @@ struct tr_owner {
     struct tr_entry_list large;
     struct tr_entry_list parked;
     struct tr_entry_list certain;
-    struct tr_entry_list dropped, bare, again, later; // owner_late.c
-    uint64_t refs_spare;                              // references of those on `dropped`
-    uint64_t later_ns;                                // the first on `later` is not asked about before
+    struct tr_dropped dropped;          // owner_late.c
+    struct tr_entry_list again, later;
+    uint64_t later_ns;                  // the first on `later` is not asked about before
     bool reopen;
     bool at_once;
     uint32_t settle_left; // parked traces, from the first, to be asked about again
@@ -129,8 +130,8 @@ static inline uint64_t tr_owner_wait_min(const struct tr_owner *owner, const str
 // Is the table, or what hangs on it, so full that the oldest must go?
 static inline bool tr_owner_pressed(const struct tr_owner *owner)
 {
-    return tr_pool_free(&owner->table.entries) + owner->dropped.count + owner->bare.count < owner->traces_low ||
-           owner->table.refs_max - owner->table.refs + owner->refs_spare < owner->refs_low ||
+    return tr_pool_free(&owner->table.entries) < owner->traces_low ||
+           owner->table.refs_max - owner->table.refs < owner->refs_low ||
            tr_pool_free(&owner->chunks) < owner->chunks_low;
 }
 
@@ -162,18 +163,15 @@ void tr_owner_epoch_leave(struct tr_owner *owner, const struct tr_entry *entry);
 
 // --- owner_late.c
 
-// A trace that was just dropped stays in mind: its entry and, as long as there is room, its references.
-void tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number);
-
-// Make room for a reference, or for an entry, at the cost of the dropped trace that was touched longest ago.
+// Write down a dropped trace, should a late span come.
 //
-// Returns false: none is left. Cost: 3 cache misses, called for ahead.
-bool tr_owner_dropped_strip(struct tr_owner *owner);
-bool tr_owner_dropped_give(struct tr_owner *owner);
+// earlier  position of what is written of it already, 0: nothing
+// Returns the position; 0: such things are not kept in mind.
+uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint64_t earlier, struct tr_owner_turn *turn);
 
 // Take a span whose trace is decided: it follows the verdict, or makes the trace be asked about again.
 //
-// number  of the entry of a dropped trace, 0: there is only what the past says
+// number  of the entry of a dropped trace that is to be asked about again already, 0: it has none
 // Returns false: there is no room for it now, and nothing was changed.
 bool tr_owner_late_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary, uint64_t hash,
                         uint32_t number, struct tr_past *past, uint64_t now, uint64_t wall_ns);

@@ -4,20 +4,25 @@
 //
 // A span whose trace is decided follows the verdict. Where the trace was dropped and a policy might still want it, it
 // *reopens* it instead: the trace is asked about again, and if it is kept now, all of its spans that can still be found
-// are emitted, marked. Nothing is searched for: a dropped trace just keeps its entry, with its aggregates and its
-// references, until somebody needs the room. The table is sized to hold the whole journal undecided (app/sizes.c), so
-// there is room for what was dropped for about as long as the journal reaches, and for the aggregates alone for some
-// times longer. No walk over the journal, nothing that grows, no hold on the tail.
+// are emitted, marked. Nothing is searched for: a dropped trace's aggregates and references are written into a ring
+// (dropped.h) when its entry is given back, and its verdict says where. The ring is sized to reach as far back as the
+// journal (app/sizes.c); what it overwrites is forgotten without anybody being told. No walk over the journal, nothing
+// that grows, no hold on the tail.
 //
-//   held --drop--> DROPPED (references) --room for a span is needed--> BARE (aggregates) --room for a trace--> forgotten
-//                     ^   \                                             |                                       |
-//                     |    late span                               late span                        late span, by verdict
-//                     |        \--> AGAIN <---------------------------- / <------ an entry of its own ----------/
+//   held --drop--> verdict and record in the ring --overwritten--> verdict --overwritten--> memo --> forgotten
+//                     ^    |                                          |                        |
+//                     |    late span                               late span                late span
+//                     |        \--> AGAIN (an entry) <----------------- / <--------------------/
 //                     |                |
 //                     +--not wanted----+--wanted--> emitted, the verdict says kept (reopened)
 //
-// Lists are in the order of the last touch. A set whose answer is certain when it drops (a drop policy that has matched,
-// shares by trace id only) leaves nothing to reopen: such a trace is forgotten at once, and its verdict is final.
+// A set whose answer is certain when it drops (a drop policy that has matched, shares by trace id only) leaves nothing
+// to reopen: such a trace is not written down, and its verdict is final.
+//
+// What was weighed against it: dropped traces that keep their entry and blocks until somebody needs the room cost no
+// memory of their own, but every new trace then takes cold lines where it took those that had just been given back,
+// and two lists are walked for victims: 0.1 us a span. A dropped trace is written once, in order, and never read again
+// unless it is reopened.
 //
 // What was asked of it:
 //   - Emitted twice? A trace leaves the table when it is reopened, and its verdict says kept before the first emit: a
@@ -28,29 +33,30 @@
 //     What the holder's tail has passed is counted there, as lost to a reopening.
 //   - The tail: a dropped trace has no live node in any FIFO, so nothing waits for it. The holder checks each emit
 //     against its tail as ever. A late span that is still to be asked about would be passed by an acknowledgement behind
-//     it: so what was asked is decided before anything is acknowledged, and emits go before acknowledgements.
+//     it: so what was asked is decided before anything is acknowledged, and emits go before acknowledgements. The
+//     references of a reopened trace are in the order they came, what was late behind the rest.
 //   - Configs: a trace is asked about under the epoch that dropped it, for as long as that is alive anyway; while it
 //     waits for the answer it holds the epoch. When the epoch has gone, the newest one is asked, with what does not
 //     depend on an epoch: times, sizes, counts. Of the bits only those of what came late are known then (`partial`), and
-//     the same holds where there was no entry any more. A policy keeps a partial trace only if what is known makes it
+//     the same holds where there is no record any more. A policy keeps a partial trace only if what is known makes it
 //     certain, and not by its id alone: shares are not drawn again.
 //   - Budgets are not asked again (tr_policy_type.certain): a trace that a limit turned away would get a second chance
 //     by being late.
-//   - A trace that never ends: what was dropped of it holds at most trace_spans_max references, then it is stripped. Not
-//     while it waits to be asked about, or what came in this turn would go without anybody's having seen it: then its
-//     next span waits for the answer, and with it those behind it for one turn.
-//   - What asking costs: nothing much, but for the policies on the shape of a trace, which sort its spans. A trace of more
-//     than SOON references is asked about for these so rarely that it takes a fiftieth of the time (`later`), however many
-//     late spans it gets. Acknowledgements don't wait for it, as what came late lies at the head of the journal.
-//   - 45 bits of position: references are not followed when their trace began 4 hours ago, in which no lcore writes 2^44
-//     bytes.
+//   - A trace that never ends is written down anew for each poll that brings spans of it, with a reference to each of
+//     them, and with all that is left of it at one time in sixteen: no more than trace_spans_max. What comes of it between
+//     two polls is bounded likewise: then its next span waits for the answer, and with it those behind it for one turn.
+//   - Shape: who looks at the spans of a trace wants all of them, so where the table has shapes the references are there
+//     again before it is asked, if none has gone; of a part these policies say what they said.
+//   - What asking costs: nothing much, but for those policies, which sort its spans. A trace of more than SOON references
+//     is asked about for these so rarely that it takes a fiftieth of the time (`later`), however many late spans it gets.
+//     Acknowledgements don't wait for it, as what came late lies at the head of the journal.
+//   - 45 bits of position: references are not followed 4 hours after they were written down (dropped.c).
 #include "trace/owner_internal.h"
 
 #include "base/hash.h"
 
-#define FOLLOWED_NS (4 * 3600 * TR_S)
-#define SOON        1024        // references
-#define LATER_NS    (20 * TR_US) // for each span that was sorted, which took some 0.3 us
+#define SOON     1024        // references
+#define LATER_NS (20 * TR_US) // for each span that was sorted, which took some 0.3 us
 
 bool tr_owner_past_find(const struct tr_owner *owner, uint64_t hash, const uint8_t id[16], struct tr_past *past)
 {
@@ -62,8 +68,11 @@ bool tr_owner_past_find(const struct tr_owner *owner, uint64_t hash, const uint8
                                  .epoch = record->epoch,
                                  .policy = record->policy,
                                  .verdict = record->verdict,
-                                 .marks = record->marks & TR_MARKS_EMITTED,
-                                 .threshold = record->threshold};
+                                 .marks = record->marks & TR_MARKS_EMITTED};
+        if (record->verdict == TR_VERDICT_DROP)
+            past->dropped = record->dropped;
+        else
+            past->threshold = record->threshold;
         return true;
     }
     *past = (struct tr_past){.policy = TR_POLICY_NONE};
@@ -82,80 +91,13 @@ bool tr_owner_past_find(const struct tr_owner *owner, uint64_t hash, const uint8
     return true;
 }
 
-// --- dropped traces in mind
-
-static void mindful_gauge(struct tr_owner *owner)
+uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint64_t earlier, struct tr_owner_turn *turn)
 {
-    tr_gauge(&owner->counters.traces_mindful, owner->dropped.count + owner->bare.count + owner->again.count +
-                                                  owner->later.count);
-}
+    uint64_t position = tr_dropped_put(&owner->dropped, &owner->table, number, earlier, turn->now);
 
-static void dropped_append(struct tr_owner *owner, uint32_t number)
-{
-    struct tr_entry *entry = tr_table_entry(&owner->table, number);
-
-    tr_owner_move(owner, number, entry->spans ? TR_ENTRY_ON_DROPPED : TR_ENTRY_ON_BARE);
-    owner->refs_spare += entry->spans;
-}
-
-void tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number)
-{
-    struct tr_entry *entry = tr_table_entry(&owner->table, number);
-
-    entry->flags |= TR_ENTRY_DROPPED;
-    entry->gone = 0;
-    tr_table_age(&owner->table, number); // its nodes are stale
-    tr_owner_epoch_leave(owner, entry);
-    dropped_append(owner, number);
-    mindful_gauge(owner);
-}
-
-// The next victims come up cold: call for the entry after the next, and for the index's line of the next.
-static void victims_call(const struct tr_owner *owner, const struct tr_entry *entry)
-{
-    const struct tr_entry *next = tr_table_entry(&owner->table, entry->next);
-    const struct tr_entry *after = tr_table_entry(&owner->table, next->next);
-
-    __builtin_prefetch(&after->trace_id, 1);
-    __builtin_prefetch(&after->first_ns, 1);
-    __builtin_prefetch(tr_index_line_of(&owner->table.index, tr_table_hash(&owner->table, next->trace_id)), 1);
-}
-
-static void strip(struct tr_owner *owner, struct tr_entry *entry, uint32_t number)
-{
-    entry->gone += entry->spans;
-    tr_table_strip(&owner->table, number);
-}
-
-bool tr_owner_dropped_strip(struct tr_owner *owner)
-{
-    uint32_t number = owner->dropped.first;
-    struct tr_entry *entry = tr_table_entry(&owner->table, number);
-
-    if (!number)
-        return false;
-    victims_call(owner, entry);
-    owner->refs_spare -= entry->spans;
-    strip(owner, entry, number);
-    tr_owner_move(owner, number, TR_ENTRY_ON_BARE);
-    return true;
-}
-
-bool tr_owner_dropped_give(struct tr_owner *owner)
-{
-    uint32_t number = owner->bare.first ? owner->bare.first : owner->dropped.first;
-    struct tr_entry *entry = tr_table_entry(&owner->table, number);
-
-    if (!number)
-        return false;
-    victims_call(owner, entry);
-    owner->refs_spare -= entry->spans;
-    tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
-    tr_table_forget(&owner->table, number);
-    entry->flags = 0;
-    tr_table_end(&owner->table, number);
-    mindful_gauge(owner);
-    return true;
+    tr_owner_spend(turn, tr_table_entry(&owner->table, number)->spans / 16);
+    tr_gauge(&owner->counters.traces_mindful, owner->dropped.traces);
+    return position;
 }
 
 // --- late spans
@@ -227,61 +169,61 @@ static bool epoch_alive(const struct tr_owner *owner, uint32_t epoch)
     return epoch - owner->epoch_oldest <= owner->epoch - owner->epoch_oldest;
 }
 
-// An entry for a dropped trace that has none any more. Returns 0: the table is full.
+// Its references, if all are there, and leave room for what comes.
+static void whole_recall(struct tr_owner *owner, uint32_t number, const struct tr_past *past, uint64_t now)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    uint64_t refs = tr_dropped_chain(&owner->dropped, past->dropped).refs;
+
+    if (refs != entry->earlier || refs > owner->trace_spans_max / 2 ||
+        refs >= owner->table.refs_max - owner->table.refs)
+        return;
+    tr_dropped_refs(&owner->dropped, past->dropped, &owner->table, number, owner->trace_spans_max, now);
+    entry->earlier -= entry->spans;
+}
+
+// An entry for a dropped trace, with what is known of it but for its references. Returns 0: the table is full.
 static uint32_t entry_anew(struct tr_owner *owner, uint64_t hash, const struct tr_summary *summary,
                            const struct tr_past *past, uint64_t now)
 {
     uint32_t number = tr_table_begin(&owner->table, hash, summary->trace_id);
-    struct tr_entry *entry;
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
 
-    if (!number && tr_owner_dropped_give(owner))
-        number = tr_table_begin(&owner->table, hash, summary->trace_id);
     if (!number) {
         tr_count(&owner->counters.table_full, 1);
         return 0;
     }
-    entry = tr_table_entry(&owner->table, number);
-    entry->first_ns = now;
-    entry->source = past->record ? past->record->source : summary->source;
-    entry->epoch = epoch_alive(owner, past->epoch) ? past->epoch : owner->epoch;
-    entry->flags = TR_ENTRY_DROPPED | TR_ENTRY_PARTIAL;
-    entry->gone = past->record ? past->record->spans + past->record->late_spans : 0;
-    entry->wait = (uint8_t)owner->wait;
-    entry->on = TR_ENTRY_ON_NONE;
-    return number;
-}
-
-static bool is_asked(const struct tr_entry *entry)
-{
-    return entry->on == TR_ENTRY_ON_AGAIN || entry->on == TR_ENTRY_ON_LATER;
-}
-
-static void ask(struct tr_owner *owner, uint32_t number, uint64_t now)
-{
-    struct tr_entry *entry = tr_table_entry(&owner->table, number);
-
-    if (entry->on != TR_ENTRY_ON_NONE)
-        owner->refs_spare -= entry->spans;
+    if (tr_dropped_at(&owner->dropped, past->dropped)) {
+        tr_dropped_recall(&owner->dropped, past->dropped, &owner->table, number);
+    } else {
+        entry->first_ns = now;
+        entry->epoch = past->epoch;
+        entry->flags = TR_ENTRY_PARTIAL;
+    }
     if (!epoch_alive(owner, entry->epoch))
         entry_rebase(owner, entry);
+    entry->flags |= TR_ENTRY_DROPPED;
+    entry->source = past->record ? past->record->source : summary->source;
+    entry->earlier = past->record ? past->record->spans + past->record->late_spans : 0;
+    entry->wait = (uint8_t)owner->wait;
+    entry->on = TR_ENTRY_ON_NONE;
     owner->epoch_traces[entry->epoch % 256]++;
-    if (entry->spans >= owner->trace_spans_max || now - entry->first_ns > FOLLOWED_NS)
-        strip(owner, entry, number);
+    if (tr_unlikely(owner->table.shapes != NULL))
+        whole_recall(owner, number, past, now);
     tr_owner_move(owner, number, owner->table.shapes && entry->spans > SOON ? TR_ENTRY_ON_LATER : TR_ENTRY_ON_AGAIN);
+    return number;
 }
 
 // A late span joins its dropped trace, which is asked about at the next poll.
 static bool again_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary, uint64_t hash,
                        uint32_t number, const struct tr_past *past, uint64_t now)
 {
-    struct tr_entry *entry = tr_table_entry(&owner->table, number);
-
-    if (tr_unlikely(number && is_asked(entry) && entry->spans >= owner->trace_spans_max)) {
+    if (tr_unlikely(number && tr_table_entry(&owner->table, number)->spans >= owner->trace_spans_max)) {
         tr_owner_move(owner, number, TR_ENTRY_ON_AGAIN);
         tr_count(&owner->counters.refs_full, 1);
         return false;
     }
-    if (owner->table.refs == owner->table.refs_max && !tr_owner_dropped_strip(owner)) {
+    if (owner->table.refs == owner->table.refs_max) {
         tr_count(&owner->counters.refs_full, 1);
         return false;
     }
@@ -289,20 +231,16 @@ static bool again_take(struct tr_owner *owner, uint32_t origin, const struct tr_
         number = entry_anew(owner, hash, summary, past, now);
     if (!number)
         return false;
-    entry = tr_table_entry(&owner->table, number);
-    if (!is_asked(entry))
-        ask(owner, number, now);
     tr_table_add(&owner->table, number, summary, origin);
-    mindful_gauge(owner);
     return true;
 }
 
 bool tr_owner_late_take(struct tr_owner *owner, uint32_t origin, const struct tr_summary *summary, uint64_t hash,
                         uint32_t number, struct tr_past *past, uint64_t now, uint64_t wall_ns)
 {
-    // Without an entry nothing is left of what a drop policy had seen, so its word stands.
+    // Where nothing is left of what a drop policy had seen, its word stands.
     bool reopens = past->verdict == TR_VERDICT_DROP && owner->reopen && !(past->marks & TR_MARK_FINAL) &&
-                   (number || past->policy == TR_POLICY_NONE);
+                   (number || past->policy == TR_POLICY_NONE || tr_dropped_at(&owner->dropped, past->dropped));
 
     if (reopens && !again_take(owner, origin, summary, hash, number, past, now))
         return false;
@@ -314,21 +252,46 @@ bool tr_owner_late_take(struct tr_owner *owner, uint32_t origin, const struct tr
 
 // --- asked again
 
-static void verdict_reopen(struct tr_owner *owner, const struct tr_entry *entry, uint16_t policy,
-                           const struct tr_chance *chance, const struct tr_owner_turn *turn)
+// The references that came late, and those of the records before them: all into the entry, in the order they came.
+static void refs_gather(struct tr_owner *owner, uint32_t number, uint64_t earlier, struct tr_owner_turn *turn)
 {
-    uint64_t hash = tr_table_hash(&owner->table, entry->trace_id);
-    struct tr_verdict_record *record = tr_verdicts_find(&owner->verdicts, hash, entry->trace_id);
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    uint64_t position = tr_owner_dropped_keep(owner, number, earlier, turn);
+
+    entry->earlier += entry->spans;
+    tr_table_strip(&owner->table, number);
+    tr_dropped_refs(&owner->dropped, position, &owner->table, number, owner->trace_spans_max, turn->now);
+    entry->earlier -= entry->spans;
+    tr_owner_spend(turn, entry->spans / 16);
+}
+
+// Where only the memo knows of it, that goes on knowing that it was dropped.
+static void again_drop(struct tr_owner *owner, uint32_t number, struct tr_verdict_record *record, uint64_t earlier,
+                       struct tr_owner_turn *turn)
+{
+    if (record && tr_dropped_chain(&owner->dropped, earlier).records >= TR_DROPPED_CHAIN - 1) {
+        refs_gather(owner, number, earlier, turn);
+        earlier = 0;
+    }
+    if (record)
+        record->dropped = tr_owner_dropped_keep(owner, number, earlier, turn);
+    tr_table_forget(&owner->table, number);
+    tr_owner_end(owner, number);
+}
+
+static void verdict_reopen(struct tr_owner *owner, const struct tr_entry *entry, struct tr_verdict_record *record,
+                           uint16_t policy, const struct tr_chance *chance, const struct tr_owner_turn *turn)
+{
     struct tr_verdict_record anew = {.decided_wall_ns = turn->wall_ns,
                                      .first_wall_ns = turn->wall_ns - (turn->now - entry->first_ns),
                                      .spans = entry->spans,
                                      .source = entry->source};
-    struct tr_verdict_record *to = record ? record : &anew; // forgotten, but for the entry and perhaps the memo
+    struct tr_verdict_record *to = record ? record : &anew; // forgotten, but for the memo
 
     to->verdict = TR_VERDICT_KEEP;
     to->policy = policy;
     to->epoch = entry->epoch;
-    to->lost_spans = (uint32_t)entry->gone;
+    to->lost_spans = (uint32_t)entry->earlier;
     to->threshold = chance->threshold & TR_CHANCE_MASK;
     to->marks = (to->marks & TR_MARK_INDEXED) | chance->marks;
     if (record)
@@ -337,41 +300,54 @@ static void verdict_reopen(struct tr_owner *owner, const struct tr_entry *entry,
     tr_verdicts_add(&owner->verdicts, &owner->table, &anew);
 }
 
+static void again_keep(struct tr_owner *owner, uint32_t number, struct tr_verdict_record *record, uint16_t policy,
+                       struct tr_chance *chance, struct tr_owner_turn *turn)
+{
+    struct tr_entry *entry = tr_table_entry(&owner->table, number);
+
+    chance->marks |= TR_MARK_REOPENED;
+    verdict_reopen(owner, entry, record, policy, chance, turn);
+    tr_count(&owner->counters.traces_kept, 1);
+    tr_count(&owner->counters.traces_reopened, 1);
+    tr_count(&owner->counters.reopened_gone, entry->earlier);
+    tr_table_forget(&owner->table, number);
+    entry->flags = 0;
+    tr_owner_emit_begin(owner, number, policy, chance, turn);
+}
+
 void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_turn *turn)
 {
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
+    uint64_t hash = tr_table_hash(&owner->table, entry->trace_id);
+    struct tr_verdict_record *record = tr_verdicts_find(&owner->verdicts, hash, entry->trace_id);
+    bool shown = owner->table.shapes && !entry->earlier;
+    bool apart = entry->earlier && record && tr_dropped_at(&owner->dropped, record->dropped);
+    uint64_t earlier = apart ? record->dropped : 0;
     uint16_t policy = TR_POLICY_NONE;
     struct tr_chance chance = {0};
     struct tr_trace trace;
     enum tr_answer answer;
 
     tr_owner_spend(turn, 1);
+    tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
     tr_owner_trace_view(owner, number, &trace);
-    if (tr_unlikely(owner->table.shapes != NULL) && !entry->gone)
+    if (tr_unlikely(shown))
         tr_owner_shapes_show(owner, number, &trace);
     answer = owner->decider.decide(owner->decider.context, &trace, &policy);
-    if (tr_unlikely(owner->table.shapes != NULL && owner->shapes.looked)) {
+    if (tr_unlikely(shown && owner->shapes.looked)) {
         tr_owner_spend(turn, owner->shapes.spans / 8);
         if (entry->spans > SOON)
             owner->later_ns = turn->now + TR_MIN(owner->shapes.spans, owner->shapes.spans_max) * (uint64_t)LATER_NS;
     }
     if (answer != TR_ANSWER_KEEP) {
-        tr_owner_epoch_leave(owner, entry);
-        dropped_append(owner, number);
+        again_drop(owner, number, record, earlier, turn);
         return;
     }
     if (owner->counting)
         chance = tr_owner_chance(owner, &trace, turn);
-    chance.marks |= TR_MARK_REOPENED;
-    verdict_reopen(owner, entry, policy, &chance, turn);
-    tr_count(&owner->counters.traces_kept, 1);
-    tr_count(&owner->counters.traces_reopened, 1);
-    tr_count(&owner->counters.reopened_gone, entry->gone);
-    tr_owner_move(owner, number, TR_ENTRY_ON_NONE);
-    tr_table_forget(&owner->table, number);
-    entry->flags = 0;
-    mindful_gauge(owner);
-    tr_owner_emit_begin(owner, number, policy, &chance, turn);
+    if (earlier)
+        refs_gather(owner, number, earlier, turn);
+    again_keep(owner, number, record, policy, &chance, turn);
 }
 
 // --- certain before its time

@@ -54,8 +54,6 @@ static uint32_t trace_begin(struct tr_owner *owner, uint64_t hash, const struct 
     uint32_t number = tr_table_begin(&owner->table, hash, summary->trace_id);
     struct tr_entry *entry;
 
-    if (!number && tr_owner_dropped_give(owner))
-        number = tr_table_begin(&owner->table, hash, summary->trace_id);
     entry = tr_table_entry(&owner->table, number);
     if (!number) {
         tr_count(&owner->counters.table_full, 1);
@@ -91,7 +89,7 @@ static bool summary_take(struct tr_owner *owner, uint32_t origin, const struct t
         tr_owner_past_find(owner, hash, summary->trace_id, &past);
         return tr_owner_late_take(owner, origin, summary, hash, number, &past, now, wall_ns);
     }
-    if (tr_unlikely((table->refs == table->refs_max && !tr_owner_dropped_strip(owner)) ||
+    if (tr_unlikely(table->refs == table->refs_max ||
                     !tr_fifo_room(&from->fifo, &owner->chunks, summary->position, table->age + 1))) {
         tr_count(&owner->counters.refs_full, 1);
         return false;

@@ -111,9 +111,7 @@ static inline const struct tr_shape *tr_shapes_next(const struct tr_shapes *shap
     cursor->left--;
     if (shapes->array)
         return &shapes->array[cursor->at.ref++];
-    cursor->shape.record = *tr_table_shape(shapes->table, &cursor->at);
-    cursor->shape.sampler_key =
-        tr_table_block(shapes->table, cursor->at.block)->sampler_key[cursor->at.ref % TR_BLOCK_REFS];
+    cursor->shape = tr_table_shape_whole(shapes->table, &cursor->at);
     tr_table_refs_next(shapes->table, shapes->entry, &cursor->at);
     return &cursor->shape;
 }

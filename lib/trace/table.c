@@ -257,13 +257,13 @@ static __attribute__((noinline)) void shape_add(struct tr_table *table, struct t
     tr_trace_ot_add(&table->ots[number], shape);
 }
 
-// A span that was walked before any policy wanted its shape.
-static void shape_none(struct tr_table *table, const struct tr_entry *entry)
+// shape  NULL: of a span that was walked before any policy wanted it
+static void shape_put(struct tr_table *table, const struct tr_entry *entry, const struct tr_shape *shape)
 {
     struct tr_ref_cursor at = {.block = entry->last_block, .ref = entry->spans};
 
-    *tr_table_shape(table, &at) = (struct tr_shape_record){0};
-    tr_table_block(table, at.block)->sampler_key[at.ref % TR_BLOCK_REFS] = 0;
+    *tr_table_shape(table, &at) = shape ? shape->record : (struct tr_shape_record){0};
+    tr_table_block(table, at.block)->sampler_key[at.ref % TR_BLOCK_REFS] = shape ? shape->sampler_key : 0;
 }
 
 static void block_add(struct tr_table *table, struct tr_entry *entry)
@@ -278,18 +278,36 @@ static void block_add(struct tr_table *table, struct tr_entry *entry)
     entry->last_block = fresh;
 }
 
-void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summary *summary, uint32_t holder)
+static void ref_put(struct tr_table *table, struct tr_entry *entry, const struct tr_ref *ref)
 {
-    struct tr_entry *entry = tr_table_entry(table, number);
     uint32_t slot = entry->spans % TR_BLOCK_REFS;
     struct tr_block *block;
 
     if (slot == 0)
         block_add(table, entry);
     block = tr_table_block(table, entry->last_block);
-    block->place[slot] = (struct tr_block_place){.position = summary->position & TR_REF_POSITION_MASK, .holder = holder & 63};
-    block->context[slot] = (struct tr_block_context){.context = summary->context & TR_REF_CONTEXT_MASK};
+    block->place[slot] =
+        (struct tr_block_place){.position = ref->position & TR_REF_POSITION_MASK, .holder = ref->holder & 63};
+    block->context[slot] = (struct tr_block_context){.context = ref->context & TR_REF_CONTEXT_MASK};
+}
 
+void tr_table_ref_add(struct tr_table *table, uint32_t number, const struct tr_ref *ref, const struct tr_shape *shape)
+{
+    struct tr_entry *entry = tr_table_entry(table, number);
+
+    ref_put(table, entry, ref);
+    if (table->shapes)
+        shape_put(table, entry, shape);
+    entry->spans++;
+    table->refs++;
+}
+
+void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summary *summary, uint32_t holder)
+{
+    struct tr_entry *entry = tr_table_entry(table, number);
+
+    ref_put(table, entry,
+            &(struct tr_ref){.position = summary->position, .context = summary->context, .holder = holder});
     if (summary->start_ns && (!entry->start_ns || summary->start_ns < entry->start_ns))
         entry->start_ns = summary->start_ns;
     if (summary->end_ns > entry->end_ns)
@@ -297,7 +315,7 @@ void tr_table_add(struct tr_table *table, uint32_t number, const struct tr_summa
     if (tr_unlikely(summary->flags & TR_SPAN_SHAPE))
         shape_add(table, entry, number, summary);
     else if (tr_unlikely(table->shapes != NULL))
-        shape_none(table, entry);
+        shape_put(table, entry, NULL);
     entry->bits |= summary->predicates;
     entry->bytes_word += summary->bytes;
     entry->spans++;

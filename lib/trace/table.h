@@ -16,7 +16,7 @@
 #define TR_ENTRY_WIDE 0x02 // its row in `wide` is in use
 #define TR_ENTRY_OT   0x04 // its row in `ots` is
 #define TR_ENTRY_PARTIAL 0x08 // of what came before, the bits are not known
-#define TR_ENTRY_DROPPED 0x10 // dropped already, and kept in mind for what may come late
+#define TR_ENTRY_DROPPED 0x10 // dropped already; a late span has come
 
 // Which list an entry is on.
 enum tr_entry_on {
@@ -26,8 +26,6 @@ enum tr_entry_on {
     TR_ENTRY_ON_LARGE,  // grew too large: decided at the next poll
     TR_ENTRY_ON_PARKED, // the decider said PENDING
     TR_ENTRY_ON_CERTAIN, // its answer can't change any more: decided at the next poll
-    TR_ENTRY_ON_DROPPED, // dropped, with its references
-    TR_ENTRY_ON_BARE,    // dropped, its references given back
     TR_ENTRY_ON_AGAIN,   // dropped, and a late span has come: asked about again at the next poll
     TR_ENTRY_ON_LATER,   // likewise, but so large that to look at its shape takes long: when there is time
     TR_ENTRY_ON_EMIT,    // kept, and on no list: its references are on their way out
@@ -50,7 +48,7 @@ struct tr_entry {
     };
     union {
         uint64_t origins; // bit n: lcore n holds spans of it
-        uint64_t gone;    // dropped: spans of it whose references were given back
+        uint64_t earlier; // dropped: spans of it that are not among its references
     };
     uint32_t spans;      // references, too: the next one goes into slot spans % TR_BLOCK_REFS
     uint32_t last_block;
@@ -198,6 +196,12 @@ static inline struct tr_shape_record *tr_table_shape(const struct tr_table *tabl
     return table->shapes + (size_t)at->block * TR_BLOCK_REFS + at->ref % TR_BLOCK_REFS;
 }
 
+static inline struct tr_shape tr_table_shape_whole(const struct tr_table *table, const struct tr_ref_cursor *at)
+{
+    return (struct tr_shape){.record = *tr_table_shape(table, at),
+                             .sampler_key = tr_table_block(table, at->block)->sampler_key[at->ref % TR_BLOCK_REFS]};
+}
+
 // The trace of this entry is given up: what refers to it by the age of then is stale.
 static inline void tr_table_age(struct tr_table *table, uint32_t entry)
 {
@@ -267,9 +271,19 @@ void tr_table_strip(struct tr_table *table, uint32_t entry);
 // Add a summary's span to a trace, with the slots that follow it. There must be room: table->refs < table->refs_max.
 void tr_table_add(struct tr_table *table, uint32_t entry, const struct tr_summary *summary, uint32_t holder);
 
+// Add a reference alone: the aggregates know of its span. Likewise.
+//
+// shape  what the span's shape was, NULL: not known
+void tr_table_ref_add(struct tr_table *table, uint32_t entry, const struct tr_ref *ref, const struct tr_shape *shape);
+
 static inline struct tr_ref_cursor tr_table_refs_begin(const struct tr_entry *entry)
 {
     return (struct tr_ref_cursor){.block = entry->blocks[0]};
+}
+
+static inline struct tr_ref tr_table_ref(const struct tr_table *table, const struct tr_ref_cursor *at)
+{
+    return tr_block_ref(tr_table_block(table, at->block), at->ref % TR_BLOCK_REFS);
 }
 
 // Move to the next reference; its block is 0 behind the last one of a full block.

@@ -47,14 +47,14 @@ static uint32_t row_of(const struct tr_verdicts *verdicts, uint64_t number)
 static void memo_put(struct tr_verdicts *verdicts, const struct tr_table *table,
                      const struct tr_verdict_record *record)
 {
-    bool final = record->verdict == TR_VERDICT_DROP && record->marks & TR_MARK_FINAL;
+    bool drop = record->verdict == TR_VERDICT_DROP, final = drop && record->marks & TR_MARK_FINAL;
 
     tr_memo_put(&verdicts->memo, tr_table_hash(table, record->trace_id),
                 &(struct tr_memo_slot){.verdict = final ? TR_MEMO_FINAL : record->verdict,
                                        .policy = record->policy,
                                        .epoch = record->epoch & 0xff,
                                        .marks = record->marks >> 1 & 7,
-                                       .threshold = record->threshold});
+                                       .threshold = drop ? 0 : record->threshold});
 }
 
 // A record that did not make it into the index is not to be removed from it.

@@ -283,28 +283,29 @@ static struct sums sum_up(const struct sim_world *world)
                             (unsigned long long)(right));                                                    \
     } while (0)
 
-// What an owner keeps of dropped traces: recounted from the table.
+// What an owner keeps of dropped traces: recounted from the table, and from the ring.
 static bool dropped_hold(struct sim_world *world, uint32_t i)
 {
     const struct tr_owner *owner = world->lcores[i]->owner;
-    uint64_t spare = 0, dropped = 0, bare = 0, asked = 0, refs = 0;
+    const struct tr_dropped *dropped = &owner->dropped;
+    uint64_t asked = 0, refs = 0, traces = 0, position = dropped->tail;
 
     for (uint32_t number = 1; number <= owner->table.entries.touched; number++) {
         const struct tr_entry *entry = tr_table_entry(&owner->table, number);
 
         refs += entry->spans;
-        if (!(entry->flags & TR_ENTRY_DROPPED))
-            continue;
-        dropped += entry->on == TR_ENTRY_ON_DROPPED;
-        spare += entry->on == TR_ENTRY_ON_DROPPED ? entry->spans : 0;
-        bare += entry->on == TR_ENTRY_ON_BARE;
-        asked += entry->on == TR_ENTRY_ON_AGAIN;
+        asked += entry->on == TR_ENTRY_ON_AGAIN && entry->flags & TR_ENTRY_DROPPED;
+    }
+    while (position < dropped->head) {
+        const struct tr_dropped_record *record = tr_dropped_at(dropped, position);
+
+        traces += !record->earlier;
+        position += record->size;
     }
     HOLDS(world, refs, (uint64_t)owner->table.refs);
-    HOLDS(world, spare, owner->refs_spare);
-    HOLDS(world, dropped, (uint64_t)owner->dropped.count);
-    HOLDS(world, bare, (uint64_t)owner->bare.count);
     HOLDS(world, asked, (uint64_t)owner->again.count);
+    HOLDS(world, position, dropped->head);
+    HOLDS(world, traces, dropped->traces);
     return true;
 }
 

@@ -57,6 +57,7 @@ static void options_draw(struct sim_world *world)
     o->limits = o->seed % 3 == 0 || o->seed % 6 == 1;
     o->window = 24;
     o->roomy = !o->floods && sim_draw(world, 3) == 0;
+    o->dropped_bytes = o->roomy ? 16 * TR_MIB : o->slots % 5 ? 4096ull << o->slots % 8 : 0;
     o->reopens = o->roomy || sim_draw(world, 4);
     if (o->roomy) {
         o->traces_max = 512;
@@ -97,6 +98,7 @@ static int lcore_open(struct sim_world *world, uint32_t i, struct tr_error *erro
                                               .lcores = o->lcores,
                                               .traces_max = o->traces_max,
                                               .refs_max = o->refs_max,
+                                              .dropped_bytes = o->dropped_bytes,
                                               .verdicts_max = o->verdicts_max,
                                               .memo_max = o->slots % 4 * 64,
                                               .wait_ns = o->wait_ns,

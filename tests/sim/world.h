@@ -119,6 +119,7 @@ struct sim_sleeper {
 
 struct sim_options {
     uint64_t seed;
+    uint64_t dropped_bytes;
     uint32_t lcores, slots, traces_max, refs_max, verdicts_max, spans_max, clients;
     uint64_t journal_bytes, outbox_bytes, wait_ns, wait_min_ns, step_ns;
     uint32_t body_spans, window; // traces under way at a time

@@ -64,6 +64,7 @@ static inline struct tr_owner_options bench_options(void)
     return (struct tr_owner_options){.lcores = 3,
                                      .traces_max = 32,
                                      .refs_max = 256,
+                                     .dropped_bytes = 65536,
                                      .verdicts_max = 64,
                                      .wait_ns = 10 * TR_S,
                                      .wait_min_ns = 2 * TR_S,

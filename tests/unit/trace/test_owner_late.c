@@ -2,6 +2,7 @@
 // What comes after a decision: reopened traces, decisions at once, the memo behind the verdict ring.
 #include "harness.h"
 
+#include "trace/dropped.h"
 #include "trace/memo.h"
 #include "trace/shapes.h"
 
@@ -125,23 +126,55 @@ static void what_is_certainly_dropped_is_not_kept_in_mind(void **state)
     balance(b);
 }
 
-static void a_new_trace_takes_the_place_of_a_dropped_one(void **state)
+static void drop_one(struct bench *b, const char *name, uint32_t spans)
+{
+    for (uint32_t i = 0; i < spans; i++)
+        bench_receive(b, 0, name);
+    bench_pass(b, 10 * TR_S);
+    while (tr_owner_deadline(b->owner) <= b->now)
+        bench_poll(b);
+}
+
+static void dropped_traces_take_no_room_in_the_table(void **state)
 {
     struct tr_owner_options options = bench_options();
     struct bench *b;
 
     options.traces_max = 1;
-    options.refs_max = 4;
+    options.refs_max = 2;
     b = late_bench(&options, true, false);
-    bench_receive(b, 0, "r1");
-    bench_pass(b, 10 * TR_S);
+    drop_one(b, "r1", 1);
+    drop_one(b, "r2", 1);
+    assert_int_equal(b->counters->traces_mindful, 2);
+    receive_root(b, 1, "r1");
     bench_poll(b);
-    assert_int_equal(b->counters->traces_mindful, 1);
-    bench_receive(b, 0, "r2");
-    assert_true(bench_holds(b, "r2"));
-    assert_int_equal(b->counters->traces_mindful, 0);
-    bench_pass(b, 10 * TR_S);
+    assert_int_equal(bench_emits(b, 0), 1);
+    assert_int_equal(bench_emits(b, 1), 1);
+    assert_int_equal(b->counters->reopened_gone, 0);
+    // More is known of the next than the table has room for: the latest come first.
+    drop_one(b, "r3", 2);
+    receive_root(b, 1, "r3");
     bench_poll(b);
+    assert_int_equal(bench_emits(b, 1), 2);
+    assert_int_equal(bench_emits(b, 0), 2);
+    assert_int_equal(b->counters->reopened_gone, 1);
+    balance(b);
+}
+
+static void what_newer_ones_have_overwritten_is_gone(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+    char name[16];
+
+    options.dropped_bytes = 4096;
+    b = late_bench(&options, true, false);
+    drop_one(b, "r1", 1);
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof(name), "o%d", i);
+        drop_one(b, name, 1);
+    }
+    assert_in_range(b->counters->traces_mindful, 4096 / (64 + 16) - 2, 4096 / (64 + 16));
     // The root alone is known then; the rest is gone, and counted.
     receive_root(b, 0, "r1");
     bench_poll(b);
@@ -149,6 +182,107 @@ static void a_new_trace_takes_the_place_of_a_dropped_one(void **state)
     assert_int_equal(bench_emits(b, 0), 1);
     assert_int_equal(b->counters->reopened_gone, 1);
     assert_int_equal(bench_verdict(b, "r1")->lost_spans, 1);
+    balance(b);
+}
+
+// Emits of one holder, in the order of its journal.
+static void ascends(const struct bench *b, uint32_t holder)
+{
+    uint64_t last = 0;
+
+    for (uint32_t i = 0; i < b->queued[holder]; i++)
+        for (uint32_t s = 0; s < b->ring[holder][i].emit.spans; s++) {
+            assert_true(!i || b->ring[holder][i].emit.span[s].position > last);
+            last = b->ring[holder][i].emit.span[s].position;
+        }
+}
+
+static void spans_late_one_by_one_are_all_found(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b = late_bench(&options, true, false);
+    const uint32_t late = 5 * TR_DROPPED_CHAIN / 2;
+
+    drop_one(b, "r1", 3);
+    for (uint32_t i = 0; i < late; i++) {
+        bench_receive(b, i % 2, "r1");
+        bench_poll(b);
+        assert_int_equal(b->last.spans, 3 + i + 1);
+        assert_false(b->last.partial);
+    }
+    assert_int_equal(b->counters->traces_held, 0);
+    receive_root(b, 1, "r1");
+    bench_poll(b);
+    assert_int_equal(bench_emits(b, 0), 3 + late / 2);
+    assert_int_equal(bench_emits(b, 1), late / 2 + 1);
+    assert_int_equal(b->counters->reopened, 3 + late + 1);
+    assert_int_equal(b->counters->reopened_gone, 0);
+    ascends(b, 0);
+    ascends(b, 1);
+    balance(b);
+}
+
+static void a_trace_that_the_ring_has_no_room_for_is_known_by_its_numbers(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+
+    options.dropped_bytes = 4096;
+    options.refs_max = 512;
+    b = late_bench(&options, true, false);
+    drop_one(b, "r1", 200);
+    drop_one(b, "r2", 60);
+    receive_root(b, 1, "r1");
+    bench_poll(b);
+    assert_int_equal(b->last.spans, 201);
+    assert_false(b->last.partial);
+    assert_int_equal(b->counters->reopened, 1);
+    assert_int_equal(b->counters->reopened_gone, 200);
+    receive_root(b, 1, "r2");
+    bench_poll(b);
+    assert_int_equal(b->counters->reopened, 1 + 61);
+    balance(b);
+}
+
+static void a_trace_of_long_ago_is_known_by_its_numbers(void **state)
+{
+    struct bench *b = dropped(true);
+
+    bench_pass(b, 25 * 3600 * TR_S);
+    bench_receive(b, 0, "r1");
+    bench_poll(b);
+    receive_root(b, 1, "r1");
+    bench_poll(b);
+    assert_int_equal(b->last.spans, 4);
+    assert_int_equal(b->counters->reopened, 2);
+    assert_int_equal(b->counters->reopened_gone, 2);
+    balance(b);
+}
+
+static void one_that_only_the_memo_knows_goes_by_what_comes(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+    char name[16];
+
+    options.memo_max = 4096;
+    b = late_bench(&options, true, false);
+    drop_one(b, "r1", 2);
+    for (int i = 0; i < 80; i++) {
+        snprintf(name, sizeof(name), "o%d", i);
+        drop_one(b, name, 1);
+    }
+    assert_null(bench_verdict(b, "r1"));
+    bench_receive(b, 0, "r1");
+    bench_poll(b);
+    assert_true(b->last.partial);
+    assert_null(bench_verdict(b, "r1"));
+    receive_root(b, 0, "r1");
+    bench_receive(b, 0, "r1");
+    bench_poll(b);
+    assert_int_equal(b->last.spans, 2);
+    assert_int_equal(bench_emits(b, 0), 2);
+    assert_int_equal(bench_verdict(b, "r1")->verdict, TR_VERDICT_KEEP);
     balance(b);
 }
 
@@ -221,7 +355,8 @@ static void what_nobody_wanted_makes_room(void **state)
 // Dropped until its root has come; policies sort its spans each time.
 static enum tr_answer decide_by_shape(void *context, const struct tr_trace *trace, uint16_t *policy)
 {
-    tr_shapes_gather(trace->shapes);
+    if (trace->shapes)
+        tr_shapes_gather(trace->shapes);
     return decide(context, trace, policy);
 }
 
@@ -233,6 +368,7 @@ static void a_large_shape_is_looked_at_now_and_then(void **state)
 
     options.shape = true;
     options.refs_max = 8192;
+    options.dropped_bytes = 1 << 20;
     bench = b = bench_new_with(&options, &(struct tr_decider){.context = &bench, .decide = decide_by_shape},
                                &(struct tr_owner_output){NULL, send});
     tr_owner_late_set(b->owner, true, false);
@@ -274,6 +410,7 @@ static void a_drain_asks_at_once(void **state)
 
     options.shape = true;
     options.refs_max = 8192;
+    options.dropped_bytes = 1 << 20;
     bench = b = bench_new_with(&options, &(struct tr_decider){.context = &bench, .decide = decide_by_shape},
                                &(struct tr_owner_output){NULL, send});
     tr_owner_late_set(b->owner, true, false);
@@ -367,7 +504,12 @@ int main(void)
         cmocka_unit_test(a_late_root_reopens_all_of_it),
         cmocka_unit_test(without_reopen_late_spans_follow),
         cmocka_unit_test(what_is_certainly_dropped_is_not_kept_in_mind),
-        cmocka_unit_test(a_new_trace_takes_the_place_of_a_dropped_one),
+        cmocka_unit_test(dropped_traces_take_no_room_in_the_table),
+        cmocka_unit_test(what_newer_ones_have_overwritten_is_gone),
+        cmocka_unit_test(spans_late_one_by_one_are_all_found),
+        cmocka_unit_test(a_trace_that_the_ring_has_no_room_for_is_known_by_its_numbers),
+        cmocka_unit_test(a_trace_of_long_ago_is_known_by_its_numbers),
+        cmocka_unit_test(one_that_only_the_memo_knows_goes_by_what_comes),
         cmocka_unit_test(an_acknowledgement_waits_for_the_answer),
         cmocka_unit_test(what_came_since_it_was_asked_is_not_stripped),
         cmocka_unit_test(what_nobody_wanted_makes_room),

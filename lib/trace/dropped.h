@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is kept in mind of dropped traces, should a late span reopen one: aggregates and references, written one trace
+// behind the other into a ring. A record is found by its position, which stands in the trace's verdict; what the ring
+// has overwritten is gone, and nobody has to be told.
+//
+//   record = 64 bytes of aggregates | wide predicate words, and a tr_trace_ot, if it has them
+//            | a reference of 12 bytes each | a tr_shape of 24 bytes each, if the table has them
+//
+// A trace that a late span has not reopened gets a further record, with the aggregates of all and the references of
+// what came since, that leads to the one before it.
+//
+// A trace of 8 spans takes 160 bytes, with shape 352, so with spans of 400 bytes a ring of a 16th, or an 8th, of the
+// journal reaches as far back as the journal does.
+//
+// Thread: the owner's lcore.
+#ifndef TR_TRACE_DROPPED_H
+#define TR_TRACE_DROPPED_H
+
+#include "trace/table.h"
+
+struct tr_dropped_record {
+    uint64_t start_ns;
+    uint64_t end_ns;
+    uint64_t bits;
+    uint64_t bytes : 48;
+    uint64_t flags : 16; // TR_ENTRY_*
+    uint64_t first_ns;
+    uint64_t earlier;   // position of the record before it, 0: none
+    uint32_t size;      // to the next record, bytes
+    uint32_t epoch;
+    uint32_t refs;
+    uint32_t written_s; // lcore clock
+};
+_Static_assert(sizeof(struct tr_dropped_record) == 64, "one cache line");
+
+struct tr_dropped {
+    uint8_t *ring; // NULL: none
+    uint64_t bytes; // of it, power of two
+    uint64_t head;  // position of the next record; positions only grow
+    uint64_t tail;  // of the oldest that is whole
+    uint64_t last;  // of the newest, 0: none
+    uint64_t traces; // begun by a record between tail and head
+};
+
+#define TR_DROPPED_BYTES_MIN 4096u
+
+// Records of one trace that are followed: more are made one by tr_dropped_put()'s caller.
+#define TR_DROPPED_CHAIN 16u
+
+// bytes  of the ring, power of two from TR_DROPPED_BYTES_MIN on; 0: nothing is kept in mind
+//
+// Returns 0 or -ENOMEM.
+int tr_dropped_create(struct tr_dropped *dropped, uint64_t bytes, int numa_node, bool prefault);
+void tr_dropped_destroy(struct tr_dropped *dropped);
+
+// Write down an entry. Of a trace that takes more than half of the ring, the aggregates only.
+//
+// earlier  position of its record so far, 0: none
+// Returns its position, 0: there is no ring. Cost: in order, 12 bytes a span; the entry's blocks are read.
+uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table, uint32_t number, uint64_t earlier,
+                        uint64_t now);
+
+// Returns the record at a position; NULL: overwritten, or 0.
+const struct tr_dropped_record *tr_dropped_at(const struct tr_dropped *dropped, uint64_t position);
+
+// What a position leads to.
+struct tr_dropped_chain {
+    uint32_t records; // at most TR_DROPPED_CHAIN
+    uint64_t refs;
+};
+struct tr_dropped_chain tr_dropped_chain(const struct tr_dropped *dropped, uint64_t position);
+
+// Give an entry the aggregates of a record, without references.
+void tr_dropped_recall(const struct tr_dropped *dropped, uint64_t position, struct tr_table *table, uint32_t number);
+
+// Give an entry, which has none, the references of a record and those before it in the order they came; of more than
+// `most`, or than the table has room for, the latest.
+//
+// now  those written 4 hours ago or longer are not followed: positions have 45 bits
+void tr_dropped_refs(const struct tr_dropped *dropped, uint64_t position, struct tr_table *table, uint32_t number,
+                     uint32_t most, uint64_t now);
+
+#endif
