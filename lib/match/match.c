@@ -15,13 +15,20 @@
 
 struct lcore {
     hs_scratch_t *scratch;
-    uint8_t *room;     // a value with U+FFFD for its bad bytes: three bytes for one
-    uint64_t *hashes;  // CACHE_SLOTS; 0: empty
-    uint64_t *answers; // CACHE_SLOTS of `words`
+    uint8_t *room;   // a value with U+FFFD for its bad bytes: three bytes for one
+    uint64_t *cache; // CACHE_SLOTS of a hash (0: empty) and the `words` of its answer
+};
+
+struct exact {
+    char *text;
+    size_t bytes;
+    uint32_t number;
 };
 
 struct tr_match {
     hs_database_t *database; // NULL: no pattern needs it
+    struct exact *exact;
+    size_t exact_count;
     uint64_t seed;
     uint32_t numbers, words, lcores;
     size_t room_bytes;
@@ -43,15 +50,28 @@ struct compile {
     unsigned count;
 };
 
+static int exact_add(struct tr_match *match, const struct tr_match_pattern *pattern)
+{
+    struct exact *exact = &match->exact[match->exact_count];
+
+    *exact = (struct exact){.text = strdup(pattern->text), .bytes = strlen(pattern->text), .number = pattern->number};
+    if (!exact->text)
+        return -ENOMEM;
+    match->exact_count++;
+    return 0;
+}
+
 static int translate(struct tr_match *match, const struct tr_match_pattern *patterns, size_t count,
                      struct compile *compile, struct tr_error *error)
 {
     for (size_t i = 0; i < count; i++) {
         struct tr_regex *regex = &compile->regexes[i];
-        int rc = tr_regex_translate(patterns[i].text, regex, error);
+        int rc = patterns[i].exact ? exact_add(match, &patterns[i]) : tr_regex_translate(patterns[i].text, regex, error);
 
         if (rc < 0)
             return rc;
+        if (patterns[i].exact)
+            continue;
         if (regex->empty)
             bit_set(match->empty, patterns[i].number);
         if (regex->always) {
@@ -80,7 +100,7 @@ static int database_make(struct tr_match *match, const struct tr_match_pattern *
         const char *text = "all together";
 
         for (size_t i = 0; of != SIZE_MAX; i++) {
-            if (compile->regexes[i].always)
+            if (patterns[i].exact || compile->regexes[i].always)
                 continue;
             if (at++ == of) {
                 text = patterns[i].text;
@@ -102,7 +122,8 @@ static int compile(struct tr_match *match, const struct tr_match_pattern *patter
                           .regexes = calloc(count + 1, sizeof(*all.regexes))};
     int rc = -ENOMEM;
 
-    if (all.texts && all.flags && all.numbers && all.regexes)
+    match->exact = calloc(count + 1, sizeof(*match->exact));
+    if (match->exact && all.texts && all.flags && all.numbers && all.regexes)
         rc = translate(match, patterns, count, &all, error);
     if (rc == 0)
         rc = database_make(match, patterns, &all, error);
@@ -118,9 +139,8 @@ static int compile(struct tr_match *match, const struct tr_match_pattern *patter
 static int lcore_make(struct tr_match *match, struct lcore *lcore)
 {
     lcore->room = tr_pages_map(match->room_bytes, -1, false);
-    lcore->hashes = calloc(CACHE_SLOTS, sizeof(*lcore->hashes));
-    lcore->answers = calloc((size_t)CACHE_SLOTS * match->words, sizeof(*lcore->answers));
-    if (!lcore->room || !lcore->hashes || !lcore->answers)
+    lcore->cache = calloc((size_t)CACHE_SLOTS * (1 + match->words), sizeof(*lcore->cache));
+    if (!lcore->room || !lcore->cache)
         return -ENOMEM;
     if (match->database && hs_alloc_scratch(match->database, &lcore->scratch) != HS_SUCCESS)
         return -ENOMEM;
@@ -163,9 +183,11 @@ void tr_match_destroy(struct tr_match *match)
     for (uint32_t i = 0; match->lcore && i < match->lcores; i++) {
         hs_free_scratch(match->lcore[i].scratch);
         tr_pages_unmap(match->lcore[i].room, match->room_bytes);
-        free(match->lcore[i].hashes);
-        free(match->lcore[i].answers);
+        free(match->lcore[i].cache);
     }
+    for (size_t i = 0; i < match->exact_count; i++)
+        free(match->exact[i].text);
+    free(match->exact);
     hs_free_database(match->database);
     free(match->lcore);
     free(match->always);
@@ -222,13 +244,19 @@ static int matched(unsigned number, unsigned long long from, unsigned long long 
     return 0;
 }
 
-static void scan(struct tr_match *match, struct lcore *lcore, const uint8_t *value, size_t bytes, uint64_t *answer)
+// Apart: an answer that is remembered needs none of its registers.
+static __attribute__((noinline)) void scan(struct tr_match *match, struct lcore *lcore, const uint8_t *value,
+                                           size_t bytes, uint64_t *answer)
 {
-    size_t good = valid_prefix(value, bytes);
+    size_t good;
 
     memcpy(answer, match->always, match->words * sizeof(*answer));
+    for (size_t i = 0; i < match->exact_count; i++)
+        if (match->exact[i].bytes == bytes && memcmp(match->exact[i].text, value, bytes) == 0)
+            bit_set(answer, match->exact[i].number);
     if (!match->database)
         return;
+    good = valid_prefix(value, bytes);
     if (good < bytes && 3 * bytes <= match->room_bytes) {
         bytes = repair(lcore, value, bytes, good);
         value = lcore->room;
@@ -243,18 +271,16 @@ static void scan(struct tr_match *match, struct lcore *lcore, const uint8_t *val
 const uint64_t *tr_match_ask(struct tr_match *match, uint32_t number, const uint8_t *value, size_t bytes)
 {
     struct lcore *lcore = match->lcore + number;
-    uint64_t hash, *answer;
-    uint32_t slot;
+    uint64_t hash, *entry;
 
     tr_assert(number < match->lcores);
     if (!bytes)
         return match->empty;
     hash = tr_hash_bytes(value, bytes, match->seed) | 1;
-    slot = (uint32_t)(hash >> 32) % CACHE_SLOTS;
-    answer = lcore->answers + (size_t)slot * match->words;
-    if (lcore->hashes[slot] != hash) {
-        scan(match, lcore, value, bytes, answer);
-        lcore->hashes[slot] = hash;
+    entry = lcore->cache + (hash >> 32) % CACHE_SLOTS * (1 + match->words);
+    if (tr_unlikely(entry[0] != hash)) {
+        scan(match, lcore, value, bytes, entry + 1);
+        entry[0] = hash;
     }
-    return answer;
+    return entry + 1;
 }

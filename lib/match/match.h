@@ -13,6 +13,7 @@
 struct tr_match_pattern {
     const char *text;
     uint32_t number; // counts from 0, without gaps
+    bool exact;      // no pattern: the value is this text, which is not empty
 };
 
 struct tr_match;

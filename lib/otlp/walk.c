@@ -381,7 +381,9 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p
 
 static void span_test(const struct tr_walk_plan *plan, const struct tr_walk_span *span, struct tr_bits *bits)
 {
-    for (uint32_t i = 0; i < plan->span_tests_count; i++) {
+    uint32_t count = span->trace_state_bytes ? plan->span_tests_count : plan->span_tests_stateless;
+
+    for (uint32_t i = 0; i < count; i++) {
         const struct tr_walk_span_test *test = &plan->span_tests[i];
 
         if (test->test(test->argument, span, bits))

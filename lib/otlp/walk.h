@@ -195,6 +195,7 @@ struct tr_walk_plan {
     const struct tr_walk_test *tests;
     const struct tr_walk_span_test *span_tests;
     uint32_t span_tests_count;
+    uint32_t span_tests_stateless; // the first of them: those that a span without trace_state can fulfil
     const struct tr_walk_program *programs;
     uint32_t programs_count;
     uint32_t programs_span;   // those that look at the span come first

@@ -9,17 +9,31 @@ static bool watches(const struct tr_predicate *predicate, unsigned place)
     return predicate && predicate->key && predicate->places & place;
 }
 
+// Are there regexes among the predicates of a key?
+static bool regexes_there(const struct tr_policy_set_whole *whole, const char *key, unsigned place)
+{
+    for (uint32_t k = 0; k < TR_PREDICATES_MAX; k++) {
+        const struct tr_predicate *predicate = whole->predicates.rows[k].predicate;
+
+        if (watches(predicate, place) && predicate->type == &tr_predicate_type_regex && strcmp(predicate->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
 // The tests of the key of predicate `first`: they go behind the `tests` that there are. Returns how many there are then.
 static uint32_t key_tests(struct tr_policy_set_whole *whole, struct tr_walk_key *key, unsigned place, uint32_t first,
                           uint32_t tests, bool *done)
 {
+    bool regexes = regexes_there(whole, key->name, place);
+
     for (uint32_t k = first; k < TR_PREDICATES_MAX; k++) {
         const struct tr_predicate *predicate = whole->predicates.rows[k].predicate;
 
         if (!watches(predicate, place) || strcmp(predicate->key, key->name) != 0)
             continue;
         done[k] = true;
-        if (!predicate->type->value)
+        if (!predicate->type->value || (regexes && tr_predicate_string_few(predicate)))
             continue;
         whole->tests[tests++] =
             (struct tr_walk_test){.test = predicate->type->value, .argument = predicate, .predicate = k};
@@ -34,19 +48,13 @@ static int key_regexes(struct tr_policy_set_whole *whole, struct tr_walk_key *ke
     struct tr_predicate_regexes **regexes = &whole->regexes[whole->regexes_count];
     int rc;
 
-    for (uint32_t k = 0; k < TR_PREDICATES_MAX; k++) {
-        const struct tr_predicate *predicate = whole->predicates.rows[k].predicate;
-
-        if (!watches(predicate, place) || predicate->type != &tr_predicate_type_regex ||
-            strcmp(predicate->key, key->name) != 0)
-            continue;
-        whole->regexes_count++;
-        rc = tr_predicate_regexes_make(regexes, &whole->predicates, key->name, place, lcores, error);
-        if (rc == 0)
-            key->match = tr_predicate_regexes_match(*regexes);
-        return rc;
-    }
-    return 0;
+    if (!regexes_there(whole, key->name, place))
+        return 0;
+    whole->regexes_count++;
+    rc = tr_predicate_regexes_make(regexes, &whole->predicates, key->name, place, lcores, error);
+    if (rc == 0)
+        key->match = tr_predicate_regexes_match(*regexes);
+    return rc;
 }
 
 // The keys of one place, their tests behind the `tests` that there are. Returns how many there are then, below 0 as
@@ -92,6 +100,19 @@ static int scope_make(struct tr_policy_set_whole *whole, struct tr_error *error)
     return tr_walk_keys_build(keys) < 0 ? -ENOMEM : 0;
 }
 
+static void span_tests_add(struct tr_policy_set_whole *whole, bool of_trace_state)
+{
+    struct tr_walk_plan *plan = &whole->set.plan;
+
+    for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
+        const struct tr_predicate *predicate = whole->predicates.rows[i].predicate;
+
+        if (predicate && predicate->type->span && predicate->type->trace_state == of_trace_state)
+            whole->span_tests[plan->span_tests_count++] = (struct tr_walk_span_test){
+                .test = predicate->type->span, .argument = predicate, .predicate = i};
+    }
+}
+
 static void own_fields_make(struct tr_policy_set_whole *whole)
 {
     struct tr_walk_plan *plan = &whole->set.plan;
@@ -105,11 +126,11 @@ static void own_fields_make(struct tr_policy_set_whole *whole)
         highest = i;
         if (predicate->type == &tr_predicate_type_status)
             plan->status[tr_predicate_status_of(predicate)].word[i / 64] |= 1ull << i % 64;
-        else if (predicate->type->span)
-            whole->span_tests[plan->span_tests_count++] = (struct tr_walk_span_test){
-                .test = predicate->type->span, .argument = predicate, .predicate = i};
     }
     plan->words = highest / 64 + 1;
+    span_tests_add(whole, false);
+    plan->span_tests_stateless = plan->span_tests_count;
+    span_tests_add(whole, true);
 }
 
 int tr_policy_plan_make(struct tr_policy_set_whole *whole, const struct tr_strings *watched, uint32_t lcores,

@@ -36,6 +36,7 @@ struct tr_predicate_type {
     // After the whole span was walked. `bits` has what its attributes and its resource's said.
     bool (*span)(const void *predicate, const struct tr_walk_span *span, const struct tr_bits *bits);
     bool looks;                                    // `span` looks at more than the walk always says of one
+    bool trace_state;                              // `span` says false where there is no trace_state
     void (*clear)(struct tr_predicate *predicate); // what the type allocated; NULL: nothing
     const struct tr_predicate_program *program;
 };

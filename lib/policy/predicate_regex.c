@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A string attribute matches one of some patterns. All such predicates of a key are asked together: one set of patterns
-// a key and place, whose answer the lcores remember by value.
+// a key and place, whose answer the lcores remember by value. Whether it is one of a few strings is part of that answer.
 //
 // As in the Collector an empty value of a span matches nothing, while one of a resource is tried, and so is a value of
 // a resource that is no string, as the empty one.
@@ -8,7 +8,6 @@
 
 #include "match/match.h"
 #include "match/regex.h"
-#include "policy/values.h"
 
 struct regex {
     struct tr_predicate head;
@@ -117,10 +116,20 @@ static void ask(const void *argument, const struct tr_value *value, uint32_t lco
         }
 }
 
-static bool belongs(const struct tr_predicate *predicate, const char *key, unsigned place)
+// The patterns, or the strings, of a predicate that is asked with the key's regexes. Returns how many; 0: it is not.
+static uint32_t texts_of(const struct tr_predicate *predicate, const char *key, unsigned place, char *const **texts)
 {
-    return predicate && predicate->type == &tr_predicate_type_regex && predicate->places & place &&
-           strcmp(predicate->key, key) == 0;
+    const struct tr_values *values;
+
+    if (!predicate || !(predicate->places & place) || strcmp(predicate->key, key) != 0)
+        return 0;
+    if (predicate->type == &tr_predicate_type_regex) {
+        *texts = ((const struct regex *)predicate)->patterns;
+        return ((const struct regex *)predicate)->count;
+    }
+    values = tr_predicate_string_few(predicate);
+    *texts = values ? values->values : NULL;
+    return values ? values->count : 0;
 }
 
 // All patterns of the key's predicates, numbered by predicate. Returns how many; at most `room` are written.
@@ -132,14 +141,16 @@ static size_t patterns_collect(struct tr_predicate_regexes *regexes, const struc
 
     *numbers = 0;
     for (uint32_t i = 0; i < TR_PREDICATES_MAX; i++) {
-        const struct regex *regex = (const struct regex *)predicates->rows[i].predicate;
+        const struct tr_predicate *predicate = predicates->rows[i].predicate;
+        char *const *texts;
+        uint32_t own = texts_of(predicate, key, place, &texts);
 
-        if (!belongs(predicates->rows[i].predicate, key, place))
-            continue;
-        for (uint32_t p = 0; p < regex->count; p++, count++)
+        for (uint32_t p = 0; p < own; p++, count++)
             if (count < room)
-                to[count] = (struct tr_match_pattern){.text = regex->patterns[p], .number = *numbers};
-        regexes->number[(*numbers)++] = (uint16_t)i;
+                to[count] = (struct tr_match_pattern){
+                    .text = texts[p], .number = *numbers, .exact = predicate->type != &tr_predicate_type_regex};
+        if (own)
+            regexes->number[(*numbers)++] = (uint16_t)i;
     }
     return count;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/predicate_types.h"
-#include "policy/values.h"
 
 struct string {
     struct tr_predicate head;
@@ -19,6 +18,15 @@ static void clear(struct tr_predicate *predicate)
 }
 
 static const struct tr_predicate_type type = {.name = "string", .value = test, .clear = clear};
+
+#define FEW 16
+
+const struct tr_values *tr_predicate_string_few(const struct tr_predicate *predicate)
+{
+    const struct tr_values *values = &((const struct string *)predicate)->values;
+
+    return predicate->type == &type && values->count <= FEW ? values : NULL;
+}
 
 int tr_predicate_string(struct tr_predicates *predicates, const char *key, unsigned places, const char *const *values,
                         size_t count)

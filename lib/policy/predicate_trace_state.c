@@ -28,7 +28,7 @@ static void clear(struct tr_predicate *predicate)
     free(state->member);
 }
 
-static const struct tr_predicate_type type = {.name = "trace_state", .span = test, .clear = clear};
+static const struct tr_predicate_type type = {.name = "trace_state", .span = test, .trace_state = true, .clear = clear};
 
 static char *detail_make(const char *member, const struct tr_values *values)
 {

@@ -6,6 +6,7 @@
 #define TR_POLICY_PREDICATE_TYPES_H
 
 #include "policy/predicate.h"
+#include "policy/values.h"
 
 // The span's status is 0 UNSET, 1 OK, 2 ERROR.
 int tr_predicate_status(struct tr_predicates *predicates, int status);
@@ -40,7 +41,11 @@ int tr_predicate_flags(struct tr_predicates *predicates, uint32_t mask);
 extern const struct tr_predicate_type tr_predicate_type_status;
 int tr_predicate_status_of(const struct tr_predicate *predicate);
 
-// All regexes of one key in one place (TR_PLACE_SPAN or TR_PLACE_RESOURCE), for the plan.
+// The strings of a predicate made by tr_predicate_string(), if they are few. NULL: they are many, or it is of another type.
+const struct tr_values *tr_predicate_string_few(const struct tr_predicate *predicate);
+
+// All regexes of one key in one place (TR_PLACE_SPAN or TR_PLACE_RESOURCE), for the plan; tr_predicate_string_few() of that key
+// are answered with them.
 struct tr_predicate_regexes;
 int tr_predicate_regexes_make(struct tr_predicate_regexes **regexes, const struct tr_predicates *predicates,
                               const char *key, unsigned place, uint32_t lcores, struct tr_error *error);

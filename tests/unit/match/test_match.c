@@ -50,6 +50,35 @@ static void patterns_of_one_number_are_one(void **state)
     tr_match_destroy(match);
 }
 
+static void texts_beside_patterns(void **state)
+{
+    struct tr_match_pattern patterns[] = {{"^a", 0}, {"a.b", 1, true}, {"ab", 1, true}, {"\xff", 2, true}, {"b?", 3}};
+    struct tr_match *match;
+
+    for (size_t count = 4; count <= 5; count++) { // with a pattern that matches everything, and without
+        uint64_t all = count == 5 ? 8 : 0;
+
+        assert_int_equal(tr_match_create(&match, patterns, count, 4, 1, 100, &error), 0);
+        for (int twice = 0; twice < 2; twice++) {
+            assert_int_equal(ask(match, 0, "a.b"), all | 1 | 2);
+            assert_int_equal(ask(match, 0, "axb"), all | 1);
+            assert_int_equal(ask(match, 0, "ab"), all | 1 | 2);
+            assert_int_equal(ask(match, 0, "xa.b"), all);
+            assert_int_equal(ask(match, 0, "\xff"), all | 4);
+            assert_int_equal(ask(match, 0, "\xef\xbf\xbd"), all);
+            assert_int_equal(ask(match, 0, ""), all);
+        }
+        tr_match_destroy(match);
+    }
+    // Texts alone, and what is wrong named by its own text.
+    assert_int_equal(tr_match_create(&match, patterns + 1, 3, 4, 1, 100, &error), 0);
+    assert_int_equal(ask(match, 0, "ab"), 2);
+    tr_match_destroy(match);
+    patterns[4].text = "(";
+    assert_int_equal(tr_match_create(&match, patterns, 5, 4, 1, 100, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "("));
+}
+
 // A byte that is not UTF-8 is U+FFFD, one character.
 static void what_is_not_utf8(void **state)
 {
@@ -127,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_answer_for_all_patterns),
         cmocka_unit_test(patterns_of_one_number_are_one),
+        cmocka_unit_test(texts_beside_patterns),
         cmocka_unit_test(what_is_not_utf8),
         cmocka_unit_test(the_cache_forgets_but_does_not_lie),
         cmocka_unit_test(more_numbers_than_a_word),

@@ -225,6 +225,32 @@ static void string_attribute_with_patterns(void **state)
     assert_true(KEEPS({.key = "k", .value = "yx"}));
 }
 
+// Few strings are asked with the patterns of their key, many by themselves.
+static void string_attribute_beside_patterns_of_its_key(void **state)
+{
+    static const char policies[] =
+        POLICY("patterns", "string_attribute", "key: route, values: [^/api/], enabled_regex_matching: true")
+        POLICY("few", "string_attribute", "key: route, values: [/api/, /health, \"\"]")
+        POLICY("many", "string_attribute", "key: route, values: [/0, /1, /2, /3, /4, /5, /6, /7, /8, /9, /a, /b, /c, /d, /e, "
+                                           "/f, /health]");
+    static const struct {
+        const char *route;
+        int policy;
+    } cases[] = {{"/api/", 0}, {"/health", 1}, {"/f", 2}, {"/g", -1}, {"/healthz", -1}, {"", -1}};
+
+    assert_int_equal(compile(policies, NULL, 1), 0);
+    assert_int_equal(set->plan.span.keys[0].tests, 1);
+    for (size_t i = 0; i < TR_NELEMS(cases); i++) {
+        const struct tr_trace trace = trace_of(set, &(struct span){.key = "route", .value = cases[i].route}, 1);
+        uint16_t policy;
+
+        assert_int_equal(tr_policy_set_decide(set, &trace, counters, &policy) == TR_ANSWER_KEEP, cases[i].policy >= 0);
+        if (cases[i].policy >= 0)
+            assert_int_equal(policy, cases[i].policy);
+    }
+    assert_false(KEEPS({.key = "route", INT(4)}));
+}
+
 static void and_wants_all(void **state)
 {
     static const char policies[] =
@@ -288,6 +314,14 @@ static void trace_state_and_trace_flags(void **state)
     assert_true(KEEPS({.trace_state = "a=1,tier=gold"}));
     assert_false(KEEPS({.trace_state = "a=1,tier=tin"}, {.status = 0}));
     assert_false(KEEPS({.trace_state = "tier=gold,tier=gold"})); // not a valid list
+    tr_policy_set_free(set);
+    // Tests of other fields do not wait for a trace_state.
+    assert_int_equal(compile(POLICY("t", "trace_state", "key: tier, values: [gold]") "- {name: f, type: trace_flags}\n",
+                             NULL, 1),
+                     0);
+    assert_true(KEEPS({.flags = 0x101}));
+    assert_true(KEEPS({.trace_state = "tier=gold"}));
+    assert_false(KEEPS({.trace_state = "tier=tin"}));
     tr_policy_set_free(set);
     assert_int_equal(compile("- {name: f, type: trace_flags}\n", NULL, 1), 0);
     assert_true(KEEPS({.flags = 0x300}, {.flags = 0x101}));
@@ -550,6 +584,7 @@ int main(void)
         TEST(probabilistic_keeps_the_traces_that_the_collector_keeps),
         TEST(string_attribute_and_its_negation),
         TEST(string_attribute_with_patterns),
+        TEST(string_attribute_beside_patterns_of_its_key),
         TEST(and_wants_all),
         TEST(numeric_attribute),
         TEST(boolean_attribute),
