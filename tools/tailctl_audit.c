@@ -154,6 +154,8 @@ void tailctl_stats(const struct tailctl *tailctl, const json_t *answer)
                             value_add(json_object_get(sums, series), json_object_get(row, "value")));
         free(series);
     }
+    if (!json_object_size(sums))
+        fprintf(stderr, "tailctl: no counter begins with that\n");
     tr_table_column(&table, "VALUE", true);
     tr_table_column(&table, "NAME", false);
     json_object_foreach(sums, name, value)

@@ -76,6 +76,10 @@ static enum tr_exit judge(const struct tailctl *tailctl, long status, const json
         fputc('\n', stdout);
     }
     fputs("tailctl: ", stderr);
+    if (strncmp(error, "line ", 5) == 0 && tailctl->arguments_count) { // of the file that was sent
+        tr_text_print(stderr, tailctl->arguments[0]);
+        fputs(": ", stderr);
+    }
     if (error[0])
         tr_text_print(stderr, error);
     else

@@ -112,6 +112,7 @@ class Reading(Tailctl):
     def test_a_prefix_is_a_prefix_whatever_is_in_it(self):
         for prefix in ("a b", "&x=y", "%s%n", "../", "\u00e9"):
             self.assertEqual(json.loads(self.tailctl("--json", "stats", prefix).stdout), {"stats": []})
+            self.assertIn("no counter begins with that", self.tailctl("stats", prefix).stderr)
 
     def test_what_peers_say_cannot_steer_a_terminal(self):
         for words in ("connections", "backends", "status"):
@@ -152,7 +153,8 @@ class ConfigCommands(Tailctl):
         self.assertIn("nothing waits", self.tailctl("config", "confirm", expect=1).stderr)
 
     def test_refusals_say_why(self):
-        self.assertIn("line 1: bad", self.tailctl("config", "check", self.file("bad\n"), expect=1).stderr)
+        bad = self.file("bad\n")
+        self.assertIn(f"tailctl: {bad}: line 1: bad", self.tailctl("config", "check", bad, expect=1).stderr)
         run = self.tailctl("config", "apply", self.file("restart: 2\n"), expect=1)
         self.assertIn("a restart is needed for restart", run.stderr)
         self.assertRegex(run.stdout, "restart +restart +restart: 1 +restart: 2")
