@@ -1,20 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roots that end one to six decision_waits after their first span, slow only by the root: with a journal of eight waits
-all traces are kept whole; with one of one, root and remainder, and the rest is counted."""
+all traces are kept whole; with one of one, root and remainder, and the rest is counted. The same before a Collector, if one
+is there: `tests/differential/collector/regenerate` builds it."""
+import collections
 import heapq
+import json
 import os
+import pathlib
 import random
+import socket
+import subprocess
+import sys
+import tempfile
 import time
+import types
 import urllib.request
 
 import otlp
-from harness import Daemon, run_story
+from harness import DIES_WITH_US, Daemon, free_port, run_story, wait_for
 from sink import Sink
+
+sys.path.insert(0, os.path.join(os.environ.get("TAILRACE_SOURCE", "."), "perf/compare.d"))
+import peers  # noqa: E402
 
 WAIT = 1.0  # s
 SPANS = 6   # a trace, the root among them
 PAD = 2000  # bytes of a name
 JOURNAL = 4 << 20
+IN_TIME = b"in time and slow"  # an id
 
 
 def post(port, body):
@@ -90,4 +103,52 @@ def a_journal_of_one_wait_keeps_root_and_remainder():
     print(f"{len(late)} traces with late roots: {kept} of {SPANS * len(late)} spans kept, the rest counted as gone")
 
 
-run_story(a_journal_of_eight_waits_keeps_them_whole, a_journal_of_one_wait_keeps_root_and_remainder)
+def answers(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def what_a_collector_keeps(collector, cache, seconds):
+    """Traces with late roots; how many it kept whole, how many in part; and spans of theirs."""
+    with tempfile.TemporaryDirectory() as folder:
+        port, out = free_port(), pathlib.Path(folder, "kept.jsonl")
+        config = {"receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{port}"}}}},
+                  "processors": {"tail_sampling": {"decision_wait": "1s", "decision_cache": cache, "policies": [
+                      {"name": "slow", "type": "latency", "latency": {"threshold_ms": 1200}}]}},
+                  "exporters": {"file": {"path": str(out)}},
+                  "service": {"telemetry": {"metrics": {"level": "none"}, "logs": {"level": "error"}},
+                              "pipelines": {"traces": {"receivers": ["otlp"], "processors": ["tail_sampling"],
+                                                       "exporters": ["file"]}}}}
+        pathlib.Path(folder, "config.yaml").write_text(json.dumps(config))
+        process = subprocess.Popen([*DIES_WITH_US, collector, "--config", f"{folder}/config.yaml"])
+        try:
+            wait_for(lambda: process.poll() is not None or answers(port), "the Collector to listen")
+            children, root = parts(IN_TIME, 2)
+            assert post(port, otlp.request([*children, root])) == 200
+            late = send(types.SimpleNamespace(port=port), 8, seconds, 7)
+        finally:
+            process.terminate()  # it decides on what it has
+            assert process.wait(30) == 0
+        came = collections.Counter()
+        for line in out.read_text().splitlines():
+            for resource in json.loads(line)["resourceSpans"]:
+                came.update(s["traceId"] for scope in resource["scopeSpans"] for s in scope["spans"])
+        assert came[IN_TIME.hex()] == SPANS, came
+        kept = [came[trace.hex()] for trace in late]
+        return len(late), kept.count(SPANS), sum(0 < n < SPANS for n in kept), sum(kept)
+
+
+def a_collector_loses_them():
+    try:
+        collector = peers.oracle(False)
+    except peers.Missing as e:
+        print(f"{e}: not shown")
+        return
+    for cache in ({}, {"sampled_cache_size": 100000, "non_sampled_cache_size": 100000}):
+        late, whole, part, spans = what_a_collector_keeps(collector, cache, 6)
+        assert whole < late, (whole, late)
+        print(f"a Collector {'with' if cache else 'without'} a decision_cache: of {late} traces with late roots {whole} whole, "
+              f"{part} in part, {spans} of {SPANS * late} spans")
+
+
+run_story(a_journal_of_eight_waits_keeps_them_whole, a_journal_of_one_wait_keeps_root_and_remainder, a_collector_loses_them)
