@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """apply, diff, undo, --confirm: live under load, all or nothing, and no span lost or decided by the wrong config."""
+import signal
 import threading
+import urllib.request
 
 import otlp
 from harness import Daemon, run_story, tailgen, wait_for
@@ -8,6 +10,12 @@ from sink import Sink
 
 NONE = "\n    - {name: none, type: string_attribute, string_attribute: {key: nobody.sets.this, values: [x]}}"
 ALL = "\n    - {name: all, type: always_sample}"
+
+
+def post(d, spans):
+    request = urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/traces", otlp.request(spans),
+                                     {"content-type": "application/x-protobuf"})
+    assert urllib.request.urlopen(request, timeout=10).status == 200
 
 
 def a_new_policy_applies_to_traces_that_begin_after_it():
@@ -77,5 +85,30 @@ def a_config_that_nobody_confirms_rolls_back():
         wait_for(lambda: "always_sample" not in str(d.tailctl("policies")), "the roll-back", 10)
 
 
+def what_looks_at_shapes_needs_their_memory():
+    """Refused, live and by SIGHUP, where no memory was taken at start; `shape: always` takes it, and then it decides."""
+    queries = "\n    - {name: queries, type: n_plus_one, n_plus_one: {min_siblings: 5}}"
+    sampler = "\n    - {name: keys, type: ema_dynamic, ema_dynamic: {field_list: [service.name]}}"
+    with Daemon(policies=NONE, wait="500ms") as d:
+        for policies, path in (NONE + queries, "policies[1]"), (sampler, "policies[0]"):
+            code, answer = d.tailctl("config", "apply", d.write_config(policies=policies), check=False)
+            assert code == 1 and path in str(answer) and "restart, or start with tail_sampling.shape: always" in str(answer), answer
+        d.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "config.refused" in d.read_log(), "SIGHUP to be refused")
+        assert "looks at the shape of traces" in d.read_log()
+        assert d.tailctl("status")["config"]["epoch"] == 1
+    with Daemon(policies=NONE + "\n  shape: always", wait="500ms") as d:
+        d.write_config(policies=NONE + queries + "\n  shape: always")
+        d.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: d.tailctl("status")["config"]["epoch"] == 2, "SIGHUP to be taken")
+        d.in_force()
+        calls = [otlp.span(b"asks six times..", n.to_bytes(8, "big"), parent=b"the page" if n > 1 else b"",
+                           attributes=[("db.query.text", f"SELECT * FROM t WHERE id = {n}")]) for n in range(1, 8)]
+        post(d, calls)
+        d.settle()
+        rows = {row["name"]: row for row in d.tailctl("policies")["policies"]}
+        assert rows["queries"]["traces_kept"] == 1 and rows["queries"]["spans_kept"] == len(calls), rows
+
+
 run_story(a_new_policy_applies_to_traces_that_begin_after_it, applying_under_load_loses_nothing,
-          a_bad_config_is_refused_whole, a_config_that_nobody_confirms_rolls_back)
+          a_bad_config_is_refused_whole, what_looks_at_shapes_needs_their_memory, a_config_that_nobody_confirms_rolls_back)
