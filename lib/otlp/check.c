@@ -128,10 +128,12 @@ static uint64_t pieces_hash(const struct tr_check *check, const struct tr_range 
     return XXH3_64bits_digest(&state);
 }
 
-// Where the value of the first service.name that is a string lies.
+// Where the value of the first service.name that is a string lies. One that is none is an empty one, somewhere: a resource
+// that names its service in vain is another thing than one that does not (red/table.c).
 static struct tr_range service_find(const struct tr_check *check, const struct tr_range pieces[2])
 {
     static const char name[] = "service.name";
+    struct tr_range found = {0, 0};
 
     for (unsigned i = 0; i < 2; i++) {
         const uint8_t *p = check->body + pieces[i].offset, *end = p + pieces[i].bytes;
@@ -141,12 +143,14 @@ static struct tr_range service_find(const struct tr_check *check, const struct t
         while (p && p < end) {
             p = tr_pb_field(p, end, &field);
             if (p && field.number == 1 && tr_key_value_read(field.bytes, (uint32_t)field.value, &pair) &&
-                pair.key_bytes == sizeof(name) - 1 && memcmp(pair.key, name, sizeof(name) - 1) == 0 &&
-                pair.value.type == TR_VALUE_STRING)
-                return (struct tr_range){(uint32_t)(pair.value.bytes - check->body), pair.value.length};
+                pair.key_bytes == sizeof(name) - 1 && memcmp(pair.key, name, sizeof(name) - 1) == 0) {
+                if (pair.value.type == TR_VALUE_STRING)
+                    return (struct tr_range){(uint32_t)(pair.value.bytes - check->body), pair.value.length};
+                found.offset = (uint32_t)(pair.key - check->body);
+            }
         }
     }
-    return (struct tr_range){0, 0};
+    return found;
 }
 
 // Each step takes one field, or ends a message. They return what it cost, 0 when the check is over.

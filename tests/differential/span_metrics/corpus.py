@@ -99,3 +99,7 @@ def requests():
                 number += 1
             body += field(1, field(1, attributes(1, resources(draw))) + field(2, scope))
         yield body
+    for service in 7, 1.5, True, ["a"]:  # no string
+        scope = b"".join(field(2, span(draw, number + n)) for n in range(3))
+        number += 3
+        yield field(1, field(1, attributes(1, [("host.name", "h0"), ("service.name", service)])) + field(2, scope))

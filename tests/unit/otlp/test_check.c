@@ -293,7 +293,7 @@ static void unknown_fields_are_passed_over(void **state)
     assert_false(tr_context_span(context(0), b.data, &cursor, &span, &bytes));
 }
 
-static void a_service_that_is_no_string_is_none(void **state)
+static void a_service_that_is_no_string_is_an_empty_one(void **state)
 {
     static struct build b;
     uint32_t outer, inner;
@@ -308,6 +308,25 @@ static void a_service_that_is_no_string_is_none(void **state)
     build_end(&b, outer);
     assert_int_equal(run(b.data, b.bytes), TR_CHECK_DONE);
     assert_int_equal(context(0)->service.bytes, 0);
+    assert_int_not_equal(context(0)->service.offset, 0);
+    // One that is not there is another thing; and one that is a string counts, wherever it stands.
+    b.bytes = 0;
+    outer = build_begin(&b, 1);
+    inner = build_begin(&b, 1);
+    build_attribute_string(&b, 1, "service.namespace", "x");
+    build_end(&b, inner);
+    scope_spans(&b, "http", 1);
+    build_end(&b, outer);
+    outer = build_begin(&b, 1);
+    inner = build_begin(&b, 1);
+    build_attribute_int(&b, 1, "service.name", 7);
+    build_attribute_string(&b, 1, "service.name", "cart");
+    build_end(&b, inner);
+    scope_spans(&b, "http", 1);
+    build_end(&b, outer);
+    assert_int_equal(run(b.data, b.bytes), TR_CHECK_DONE);
+    assert_int_equal(context(0)->service.offset, 0);
+    range_equals(&b, context(1)->service, "cart");
 }
 
 static void a_frame_that_is_cut_anywhere_is_malformed(void **state)
@@ -415,7 +434,7 @@ int main(void)
         cmocka_unit_test(equal_bytes_have_equal_hashes_and_others_not),
         cmocka_unit_test(what_has_no_spans_leaves_no_context),
         cmocka_unit_test(unknown_fields_are_passed_over),
-        cmocka_unit_test(a_service_that_is_no_string_is_none),
+        cmocka_unit_test(a_service_that_is_no_string_is_an_empty_one),
         cmocka_unit_test(a_frame_that_is_cut_anywhere_is_malformed),
         cmocka_unit_test(malformed_frames),
         cmocka_unit_test(a_resource_above_the_bound_is_refused),
