@@ -149,7 +149,7 @@ def run(zone, endpoint, near, far):
         "lazy": lambda: authors(engines["lazy"]),
         "lazy fixed": lambda: authors(engines["lazy"], orm.selectinload(Author.books)),
         "retry": lambda: retry(f"{near}/flaky/a", 0),
-        "retry fixed": lambda: retry(f"{near}/flaky/b", 0.06),
+        "retry fixed": lambda: retry(f"{near}/flaky/b", 0.15),
         "pool": lambda: workers(engines["small"]),
         "pool fixed": lambda: workers(engines["large"]),
         "zones": lambda: requests.get(f"{far}/slow", timeout=10),

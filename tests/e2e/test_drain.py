@@ -15,7 +15,7 @@ def what_is_held_is_decided_and_delivered():
                                 policies="\n    - {name: all, type: always_sample}", rules="[]", lcores=2) as d:
         report = tailgen("--to", f"127.0.0.1:{d.port}", "--spans", 20000, "--connections", 4, "--batch", 50, "--rate",
                          40000)
-        assert d.audit()["held_spans"] == report["spans_acknowledged"]
+        wait_for(lambda: d.audit()["held_spans"] == report["spans_acknowledged"], "all to be held")
         assert d.stop(signal.SIGTERM) == 0
         assert sum(1 for _ in sink.spans()) == report["spans_acknowledged"]
 

@@ -80,9 +80,9 @@ def a_bad_config_is_refused_whole():
 
 def a_config_that_nobody_confirms_rolls_back():
     with Daemon(policies=NONE) as d:
-        d.tailctl("config", "apply", d.write_config(policies=ALL), "--confirm", "1s")
+        d.tailctl("config", "apply", d.write_config(policies=ALL), "--confirm", "3s")
         assert "always_sample" in str(d.tailctl("policies"))
-        wait_for(lambda: "always_sample" not in str(d.tailctl("policies")), "the roll-back", 10)
+        wait_for(lambda: "always_sample" not in str(d.tailctl("policies")), "the roll-back")
 
 
 def what_looks_at_shapes_needs_their_memory():

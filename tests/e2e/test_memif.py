@@ -30,10 +30,10 @@ def client(d, *args, to=SERVER, address="198.19.0.0/15"):
 
 
 def kept_traces_are_the_truth():
-    with Sink() as sink, memif_daemon(lcores=2, wait="2s",
+    with Sink() as sink, memif_daemon(lcores=2, wait="4s",
                                       backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
         truth_file = os.path.join(d.folder, "truth.jsonl")
-        report = tailgen(*client(d, "--addresses", 256, "--connections", 300, "--streams", 2, "--rate", 20000,
+        report = tailgen(*client(d, "--addresses", 256, "--connections", 300, "--streams", 2, "--rate", 40000,
                                  "--spans", 40000, "--shuffle", "--truth", truth_file))
         audit = d.settle()
         assert report["spans_failed"] == 0, report

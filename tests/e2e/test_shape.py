@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = [os.path.join(HERE, "python"), os.path.join(HERE, "shape_programs.py")]
 POLICIES = {  # policy and the program it is meant for
     "n_plus_one": ("lazy", "min_siblings: 10"),
-    "retry_storm": ("retry", "min_attempts: 3, max_gap_ms: 40"),
+    "retry_storm": ("retry", "min_attempts: 3, max_gap_ms: 100"),
     "pool_wait": ("pool", "threshold_ms: 150"),
     "cross_zone": ("zones", "threshold_ms: 200"),
     "dominant_span": ("lookup", "share_percent: 50, min_ms: 500"),

@@ -20,8 +20,10 @@ BODY = json.dumps({"resourceSpans": [{
 
 
 def an_error_trace_is_kept_and_its_user_id_demoted():
-    with Daemon(wait="1s", backends="[{name: archive, kind: file, path: %s/kept.jsonl}]" % os.environ.get("TMPDIR", "/tmp")) as d:
-        kept = "%s/kept.jsonl" % os.environ.get("TMPDIR", "/tmp")
+    daemon = Daemon(wait="1s")
+    kept = os.path.join(daemon.folder, "kept.jsonl")
+    daemon.write_config(backends=f"[{{name: archive, kind: file, path: {kept}}}]")
+    with daemon as d:
         done = subprocess.run(["curl", "-sS", "-w", "%{http_code} %{content_type}", "-H", "content-type: application/json",
                                "-d", BODY, f"http://127.0.0.1:{d.port}/v1/traces"], capture_output=True, text=True)
         assert done.stdout == "{}200 application/json", done
@@ -30,7 +32,6 @@ def an_error_trace_is_kept_and_its_user_id_demoted():
         wait_for(lambda: os.path.exists(kept) and os.path.getsize(kept), "the line")
         with open(kept) as f:
             lines = f.readlines()
-        os.unlink(kept)
         assert len(lines) == 1
         span = json.loads(lines[0])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
         assert span["traceId"] == "5b8efff798038103d269b633813fc60c"
