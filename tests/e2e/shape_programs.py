@@ -156,8 +156,8 @@ def run(zone, endpoint, near, far):
         "zones fixed": lambda: requests.get(f"{near}/slow", timeout=10),
         "lookup": lambda: requests.get(f"http://slow.test:{port}/ok", timeout=10),
         "lookup fixed": lambda: requests.get(f"http://quick.test:{port}/ok", timeout=10),
-        "gap": lambda: (requests.get(f"{near}/ok", timeout=10), time.sleep(1.2)),
-        "gap fixed": lambda: [requests.get(f"{near}/slow", timeout=10) for _ in range(4)],
+        "gap": lambda: (requests.get(f"{near}/ok", timeout=10), time.sleep(2.2)),
+        "gap fixed": lambda: [requests.get(f"{near}/slow", timeout=10) for _ in range(9)],
     }
     tracer = trace.get_tracer("programs")
     for name, program in programs.items():

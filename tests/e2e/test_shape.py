@@ -17,7 +17,7 @@ POLICIES = {  # policy and the program it is meant for
     "pool_wait": ("pool", "threshold_ms: 150"),
     "cross_zone": ("zones", "threshold_ms: 200"),
     "dominant_span": ("lookup", "share_percent: 50, min_ms: 500"),
-    "gap": ("gap", "threshold_ms: 1000"),
+    "gap": ("gap", "threshold_ms: 2000"),
 }
 
 
@@ -44,7 +44,7 @@ def policy_row(policy):
 
 
 def each_is_caught_and_its_twin_is_not():
-    with Sink() as sink, Daemon(wait="3s", lcores=2, policies="".join(policy_row(p) for p in POLICIES),
+    with Sink() as sink, Daemon(wait="5s", lcores=2, policies="".join(policy_row(p) for p in POLICIES),
                                 backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
         near, far = Server("near", "zone-a", d), Server("far", "zone-b", d)
         done = subprocess.run([*PROGRAMS, "client", "zone-a", f"http://127.0.0.1:{d.port}", near.url, far.url],
