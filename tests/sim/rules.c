@@ -3,6 +3,8 @@
 // there. In every fourth world.
 #include "world.h"
 
+#include <math.h>
+
 #include "base/hash.h"
 
 #define RULES_MAX      6
@@ -46,7 +48,7 @@ enum beside { ALONE, ERRORS_BEFORE, FIRST_MATCH, SHARE_BEHIND, DROP_BEHIND, BESI
 // A config, drawn from the world's seed and its epoch.
 struct drawn {
     enum beside beside;
-    bool salted, otherwise_keep, adds;
+    bool salted, consistent, otherwise_keep, adds;
     unsigned count;
     struct rule rules[RULES_MAX];
 };
@@ -88,6 +90,7 @@ static struct drawn drawn_of(const struct sim_world *world, uint32_t epoch)
 
     for (unsigned i = 0; i < drawn.count; i++)
         drawn.rules[i] = rule_of(&state);
+    drawn.consistent = !drawn.salted && draw(&state, 2);
     return drawn;
 }
 
@@ -106,7 +109,9 @@ void sim_rules_write(const struct sim_world *world, uint32_t epoch, char *text, 
     size_t n = (size_t)snprintf(text, room, "%s%spolicies: [%s{name: r, type: rules, rules: {%sotherwise: %s, rules: [",
                                 drawn.beside == FIRST_MATCH ? "sample_on_first_match: true\n" : "",
                                 drawn.adds ? "adjusted_count: attribute\npolicy_attribute: true\n" : "",
-                                before[drawn.beside] ? before[drawn.beside] : "", drawn.salted ? "hash_salt: pepper, " : "",
+                                before[drawn.beside] ? before[drawn.beside] : "", drawn.salted       ? "hash_salt: pepper, "
+                                : drawn.consistent ? "mode: equalizing, "
+                                                   : "",
                                 drawn.otherwise_keep ? "keep" : "drop");
 
     for (unsigned i = 0; i < drawn.count; i++) {
@@ -230,6 +235,16 @@ bool sim_one_in(const struct sim_trace *trace, const char *salt, uint64_t rate)
     return hash <= UINT64_MAX / rate;
 }
 
+// By the last 56 bits of the id, which are at least the threshold.
+static bool is_random_enough(const struct sim_trace *trace, uint64_t rate)
+{
+    uint64_t randomness = 0;
+
+    for (int i = 9; i < 16; i++)
+        randomness = randomness << 8 | trace->id[i];
+    return randomness >= (1ull << 56) - (uint64_t)llround(0x1p56 / (double)rate);
+}
+
 static struct sim_says says_of(const struct view *view, const struct drawn *drawn)
 {
     bool error = view->trace->error && view->there >> view->trace->error_span & 1;
@@ -242,7 +257,8 @@ static struct sim_says says_of(const struct view *view, const struct drawn *draw
     while (row < drawn->count && !matches(view, &drawn->rules[row]))
         row++;
     rate = row < drawn->count ? drawn->rules[row].rate : drawn->otherwise_keep;
-    says = (struct sim_says){.kept = rate && sim_one_in(view->trace, salt, rate), .policy = (uint16_t)(policies + row)};
+    says = (struct sim_says){.policy = (uint16_t)(policies + row)};
+    says.kept = rate && (drawn->consistent ? is_random_enough(view->trace, rate) : sim_one_in(view->trace, salt, rate));
     says.count = rate ? rate : 0;
     if (drawn->beside == DROP_BEHIND && __builtin_popcountll(view->there) >= 7)
         return (struct sim_says){.kept = false, .policy = 1};
@@ -251,7 +267,7 @@ static struct sim_says says_of(const struct view *view, const struct drawn *draw
     if (share > 0) { // of one salt the greater share, of two both are drawn
         double own = rate ? 1.0 / rate : 0;
 
-        says.count = 1 / (drawn->salted || !rate ? 1 - (1 - own) * (1 - share) : TR_MAX(own, share));
+        says.count = 1 / (drawn->salted || drawn->consistent || !rate ? 1 - (1 - own) * (1 - share) : TR_MAX(own, share));
         if (!says.kept && sim_one_in(view->trace, "default-hash-seed", 2))
             says = (struct sim_says){.kept = true, .policy = 1, .count = says.count};
     }
