@@ -27,9 +27,6 @@
 // Questions in all its cells: those take a millisecond or two.
 #define ASKED_MAX 65536
 
-// Rates change once a second at most.
-#define TRIES 3
-
 struct group {
     uint64_t draws; // bit n: draw n
     uint32_t first, count; // in members
@@ -426,7 +423,7 @@ struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const str
     const struct tr_policy_chances *chances = whole->chances;
     struct question question;
     long double silent = 1, probability;
-    uint32_t randomness, tries = 0;
+    uint32_t randomness;
 
     // A reopened trace stands for none but itself, and where shares are drawn not even for that: those like it that were
     // kept at first stand for it.
@@ -446,10 +443,6 @@ struct tr_chance tr_policy_set_chance(const struct tr_policy_set *set, const str
     randomness = randomness_draw(&whole->draws);
     if (randomness < TR_DRAWS_MAX)
         question.most[randomness] = tr_threshold_limit(trace->threshold_least);
-    // It was kept, so it could be. Where that seems not so, a dynamic sampler's rate has changed between the questions,
-    // and what was a limit is none any more.
-    do
-        probability = groups_ask(&question, silent);
-    while (probability <= 0 && ++tries < TRIES);
+    probability = groups_ask(&question, silent);
     return chance_of(&question, probability, randomness == TR_DRAWS_MAX || !(question.asked >> randomness & 1));
 }

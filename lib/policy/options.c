@@ -21,14 +21,15 @@ static const struct tr_option latency_rows[] = {
 };
 TABLE(latency, "latency", struct tr_latency_options);
 
-static const char *const modes[] = {"hash_seed", "proportional", "equalizing", NULL};
+const char *const tr_probabilistic_mode_names[] = {"hash_seed", "proportional", "equalizing", NULL};
 
 static const struct tr_option probabilistic_rows[] = {
     TR_OPTION_STRING(struct tr_probabilistic_options, hash_salt, "hash_salt", NULL, TR_LIVE,
                      "Hashed before the trace id; empty is the Collector's default."),
     TR_OPTION_NUMBER(struct tr_probabilistic_options, sampling_percentage, "sampling_percentage", "0", 0, 100, TR_LIVE,
                      "Share of traces to keep."),
-    TR_OPTION_ENUM(struct tr_probabilistic_options, mode, "mode", "hash_seed", modes, TR_LIVE,
+    TR_OPTION_ENUM(struct tr_probabilistic_options, mode, "mode", "hash_seed", tr_probabilistic_mode_names,
+                   TR_LIVE,
                    "hash_seed: by a hash of salt and trace id; equalizing, proportional: consistent sampling, by the "
                    "trace's randomness against a threshold, which is for all traces the same, or applies on top of what "
                    "samplers before this one let through."),

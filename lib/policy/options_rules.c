@@ -42,7 +42,9 @@ TABLE(condition, "conditions", struct tr_rule_condition_options);
                           TR_LIVE | TR_REQUIRED,                                                             \
                           "Fields as in rules: their values on the trace's spans are its key."),             \
         TR_OPTION_BOOL(struct tr_sampler_options, use_trace_length, "use_trace_length", "false", TR_LIVE,    \
-                       "The number of spans is part of the key.")
+                       "The number of spans is part of the key."),                                          \
+        TR_OPTION_ENUM(struct tr_sampler_options, mode, "mode", "hash_seed", tr_probabilistic_mode_names, TR_LIVE, \
+                       "How a rate draws, as that of `probabilistic`; in a rule it is that of the rules.")
 
 static const struct tr_option ema_dynamic_rows[] = {
     TR_OPTION_UINT(struct tr_sampler_options, goal, "goal_sample_rate", "10", 1, 1ull << 32, TR_LIVE,
@@ -102,6 +104,8 @@ static const struct tr_option rules_rows[] = {
                    "What becomes of a trace that no rule matches."),
     TR_OPTION_STRING(struct tr_rules_options, hash_salt, "hash_salt", NULL, TR_LIVE,
                      "Hashed before the trace id where a rate decides, as that of `probabilistic`."),
+    TR_OPTION_ENUM(struct tr_rules_options, mode, "mode", "hash_seed", tr_probabilistic_mode_names, TR_LIVE,
+                   "How rates draw, as that of `probabilistic`: by a hash, or consistent sampling."),
 };
 
 const struct tr_option_table tr_rules_option_table = {.title = "rules",

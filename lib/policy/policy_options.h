@@ -14,6 +14,7 @@ struct tr_latency_options {
 };
 
 enum tr_probabilistic_mode { TR_MODE_HASH_SEED, TR_MODE_PROPORTIONAL, TR_MODE_EQUALIZING };
+extern const char *const tr_probabilistic_mode_names[];
 
 struct tr_probabilistic_options {
     const char *hash_salt;
@@ -153,6 +154,7 @@ struct tr_sampler_options {
     uint64_t max_keys;
     struct tr_strings field_list;
     bool use_trace_length;
+    int mode; // enum tr_probabilistic_mode
 };
 
 struct tr_rule_sampler_options {
@@ -174,6 +176,7 @@ struct tr_rules_options {
     struct tr_list rules; // of struct tr_rule_options
     int otherwise;        // enum tr_rules_otherwise
     const char *hash_salt;
+    int mode; // enum tr_probabilistic_mode
 };
 
 enum tr_rules_otherwise { TR_RULES_KEEP, TR_RULES_DROP };

@@ -25,9 +25,9 @@ struct tr_policy {
     uint64_t least_ms, most_ms;       // latency: least < d, and d <= most unless that is 0
     uint32_t least_spans, most_spans; // span_count
     uint64_t threshold;               // probabilistic: the draw is at most this
-    uint64_t hash_begin;              // of the salt
+    uint64_t hash_begin;              // of the salt, in mode hash_seed
     double share;                     // proportional
-    uint8_t mode, precision;          // probabilistic
+    uint8_t mode, precision;          // of what draws: enum tr_probabilistic_mode; probabilistic: digits
     bool never;                       // probabilistic: no draw keeps
     bool drawing;                     // it leaves something to chance, by
     uint16_t draw;                    // this draw of the set
@@ -188,7 +188,17 @@ uint64_t tr_trace_hash(uint64_t begin, const uint8_t trace_id[16]);
 // Once one holds that stays so; that none does never is certain.
 enum tr_answer tr_policy_any_certain(const struct tr_policy *policy, const struct tr_trace *trace);
 
-// The greatest draw that keeps one in `rate` traces.
+// A policy that keeps one in `rate` traces, by its mode: the greatest draw that keeps this one, and what it has drawn.
+//
+// Returns false: none keeps it. Cost: a division; in a consistent mode some 20 ns.
+bool tr_policy_rate_limit(const struct tr_policy *policy, uint64_t rate, const struct tr_trace *trace, uint64_t *limit);
+uint64_t tr_policy_rate_draw(const struct tr_policy *policy, const struct tr_trace *trace);
+
+// In compile(), of a policy whose mode and hash are set: what its rates draw. `option` as in tr_policy_draw_use().
+int tr_policy_rate_draw_use(struct tr_policy *policy, const struct tr_policy_place *place, const char *option,
+                            struct tr_error *error);
+
+// The greatest draw by a hash that keeps one in `rate` traces.
 static inline uint64_t tr_policy_rate_threshold(uint64_t rate)
 {
     return rate <= 1 ? UINT64_MAX : UINT64_MAX / rate;

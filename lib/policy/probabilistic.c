@@ -57,20 +57,19 @@ static int consistent_compile(struct tr_policy *policy, const struct tr_probabil
 
     if (options->hash_salt && options->hash_salt[0])
         return tr_error_set(error, EINVAL, "%s.probabilistic.hash_salt: mode %s hashes nothing", place->path,
-                            options->mode == TR_MODE_PROPORTIONAL ? "proportional" : "equalizing");
+                            tr_probabilistic_mode_names[options->mode]);
     policy->mode = (uint8_t)options->mode;
     policy->precision = (uint8_t)options->sampling_precision;
     policy->share = TR_MIN(share, 1.0);
     policy->never = threshold >= TR_OT_NEVER;
     policy->threshold = policy->never ? 0 : tr_threshold_limit(threshold);
-    return tr_policy_draw_use(policy, place, TR_DRAWS_RANDOMNESS, "probabilistic.mode", error);
+    return tr_policy_rate_draw_use(policy, place, "probabilistic.mode", error);
 }
 
 static int compile(struct tr_policy *policy, const struct tr_policy_options *options,
                    const struct tr_policy_place *place, struct tr_error *error)
 {
     const struct tr_probabilistic_options *o = options->probabilistic;
-    char draw[TR_DRAW_NAME_BYTES];
 
     if (!o)
         return tr_error_set(error, EINVAL, "%s.probabilistic.sampling_percentage: is missing", place->path);
@@ -81,7 +80,47 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
         policy->threshold = UINT64_MAX;
     else if (o->sampling_percentage > 0)
         policy->threshold = threshold_of(o->sampling_percentage);
-    return tr_policy_draw_use(policy, place, tr_trace_hash_name(policy->hash_begin, draw), "probabilistic.mode", error);
+    return tr_policy_rate_draw_use(policy, place, "probabilistic.mode", error);
+}
+
+// With all the digits that there are: a rate of 3 counts for 3.
+#define RATE_DIGITS 14
+
+// What samplers before have let through of it, as far as the mode looks at that.
+static double came_through(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    return policy->mode == TR_MODE_PROPORTIONAL ? 1 - (double)trace->threshold_least * 0x1p-56 : 1;
+}
+
+bool tr_policy_rate_limit(const struct tr_policy *policy, uint64_t rate, const struct tr_trace *trace, uint64_t *limit)
+{
+    uint64_t threshold;
+
+    if (policy->mode == TR_MODE_HASH_SEED) {
+        *limit = tr_policy_rate_threshold(rate);
+        return true;
+    }
+    threshold = tr_ot_threshold(came_through(policy, trace) / (double)rate, RATE_DIGITS);
+    *limit = threshold < TR_OT_NEVER ? tr_threshold_limit(threshold) : 0;
+    return threshold < TR_OT_NEVER;
+}
+
+uint64_t tr_policy_rate_draw(const struct tr_policy *policy, const struct tr_trace *trace)
+{
+    if (trace->draws && policy->drawing)
+        return trace->draws[policy->draw];
+    return policy->mode == TR_MODE_HASH_SEED ? tr_trace_hash(policy->hash_begin, trace->trace_id) : tr_trace_draw(trace);
+}
+
+int tr_policy_rate_draw_use(struct tr_policy *policy, const struct tr_policy_place *place, const char *option,
+                            struct tr_error *error)
+{
+    char name[TR_DRAW_NAME_BYTES];
+
+    return tr_policy_draw_use(policy, place,
+                              policy->mode == TR_MODE_HASH_SEED ? tr_trace_hash_name(policy->hash_begin, name)
+                                                                : TR_DRAWS_RANDOMNESS,
+                              option, error);
 }
 
 // The greatest draw that keeps the trace.
@@ -92,23 +131,16 @@ static bool limit_of(const struct tr_policy *policy, const struct tr_trace *trac
     *limit = policy->threshold;
     if (policy->mode != TR_MODE_PROPORTIONAL || !trace->threshold_least)
         return !policy->never;
-    threshold = tr_ot_threshold(policy->share * (1 - (double)trace->threshold_least * 0x1p-56), policy->precision);
+    threshold = tr_ot_threshold(policy->share * came_through(policy, trace), policy->precision);
     *limit = threshold < TR_OT_NEVER ? tr_threshold_limit(threshold) : 0;
     return threshold < TR_OT_NEVER;
-}
-
-static uint64_t draw_of(const struct tr_policy *policy, const struct tr_trace *trace)
-{
-    if (trace->draws)
-        return trace->draws[policy->draw];
-    return policy->mode == TR_MODE_HASH_SEED ? tr_trace_hash(policy->hash_begin, trace->trace_id) : tr_trace_draw(trace);
 }
 
 static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
 {
     uint64_t limit;
 
-    return limit_of(policy, trace, &limit) && draw_of(policy, trace) <= limit ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    return limit_of(policy, trace, &limit) && tr_policy_rate_draw(policy, trace) <= limit ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
 // The id alone decides, or what the first of its spans to say so said of its randomness: that may come later.

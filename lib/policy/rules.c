@@ -35,32 +35,39 @@ static const struct tr_rule *rule_of(const struct tr_rules *rules, const struct 
     return rule;
 }
 
-static uint64_t threshold_of(const struct tr_rule *rule, const struct tr_trace *trace)
+// The greatest draw that keeps the trace. Returns false: none does.
+static bool rule_limit(const struct tr_policy *policy, const struct tr_rule *rule, const struct tr_trace *trace, uint64_t *limit)
 {
-    if (rule->action != TR_RULE_DYNAMIC)
-        return rule->threshold;
-    return tr_policy_rate_threshold(tr_sampling_rate(&rule->sampling, trace));
+    if (rule->action == TR_RULE_DROP)
+        return false;
+    if (rule->action == TR_RULE_DYNAMIC)
+        return tr_policy_rate_limit(policy, tr_sampling_rate(&rule->sampling, trace), trace, limit);
+    if (policy->mode == TR_MODE_PROPORTIONAL)
+        return tr_policy_rate_limit(policy, rule->rate, trace, limit);
+    *limit = rule->limit;
+    return true;
 }
 
 static enum tr_answer decide_row(const struct tr_policy *policy, const struct tr_trace *trace, uint32_t *row)
 {
     const struct tr_rules *rules = policy->rules;
     const struct tr_rule *rule = rule_of(rules, trace);
-    uint64_t draw;
+    uint64_t limit;
 
     *row = (uint32_t)(rule - rules->rules);
-    if (rule->action == TR_RULE_DROP)
+    if (!rule_limit(policy, rule, trace, &limit))
         return TR_ANSWER_DROP;
-    draw = trace->draws && policy->drawing ? trace->draws[policy->draw] : tr_trace_hash(rules->hash_begin, trace->trace_id);
-    return draw <= threshold_of(rule, trace) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    return limit == UINT64_MAX || tr_policy_rate_draw(policy, trace) <= limit ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
 static bool limit_of(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit)
 {
-    const struct tr_rule *rule = rule_of(policy->rules, trace);
+    return rule_limit(policy, rule_of(policy->rules, trace), trace, limit);
+}
 
-    *limit = threshold_of(rule, trace);
-    return rule->action != TR_RULE_DROP;
+static bool is_left_to_chance(const struct tr_rule *rule)
+{
+    return rule->action == TR_RULE_DYNAMIC || (rule->action == TR_RULE_SAMPLE && rule->rate > 1);
 }
 
 static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
@@ -71,10 +78,11 @@ static enum tr_answer decide(const struct tr_policy *policy, const struct tr_tra
 }
 
 // Bits only grow: a rule that looks for none of them, nor at anything that may change, matches for good once it does; one
-// that has met what it denies never will.
+// that has met what it denies never will. Of a trace's randomness its first spans may not speak.
 static enum tr_answer certain(const struct tr_policy *policy, const struct tr_trace *trace)
 {
     for (const struct tr_rule *rule = policy->rules->rules;; rule++) {
+        bool draws = policy->mode != TR_MODE_HASH_SEED && is_left_to_chance(rule);
         uint64_t denies = 0, met = 0;
 
         for (int i = 0; i < TR_PREDICATE_WORDS_MAX; i++) {
@@ -82,7 +90,7 @@ static enum tr_answer certain(const struct tr_policy *policy, const struct tr_tr
             met |= rule->none.word[i] & trace->bits[i];
         }
         if (matches(rule, trace))
-            return denies || rule->root == 0 || rule->spans_count ? TR_ANSWER_PENDING : decide(policy, trace);
+            return denies || rule->root == 0 || rule->spans_count || draws ? TR_ANSWER_PENDING : decide(policy, trace);
         if (!met)
             return TR_ANSWER_PENDING;
     }
@@ -108,23 +116,36 @@ static void clear(struct tr_policy *policy)
     free(rules);
 }
 
-static int sampler_compile(struct tr_rule *rule, const struct tr_rule_sampler_options *options, const char *path,
-                           const struct tr_policy_place *place, bool *stateful, struct tr_error *error)
+static int sampler_compile(struct tr_policy *policy, struct tr_rule *rule, const struct tr_rule_sampler_options *options,
+                           const char *path, const struct tr_policy_place *place, struct tr_error *error)
 {
+    const struct tr_sampler_options *sampler;
     bool throughput = options->ema_throughput != NULL;
     char block[200];
 
     if ((options->ema_dynamic != NULL) + throughput != 1)
         return tr_error_set(error, EINVAL, "%s.sampler: needs one of ema_dynamic and ema_throughput", path);
     snprintf(block, sizeof(block), "%s.sampler.%s", path, throughput ? "ema_throughput" : "ema_dynamic");
+    sampler = throughput ? options->ema_throughput : options->ema_dynamic;
+    if (sampler->mode != TR_MODE_HASH_SEED)
+        return tr_error_set(error, EINVAL, "%s.mode: is that of all rules: give it beside them", block);
     rule->action = TR_RULE_DYNAMIC;
-    *stateful = true;
-    return tr_sampling_make(&rule->sampling, throughput ? options->ema_throughput : options->ema_dynamic, throughput,
-                            rule->name, block, place, error);
+    policy->stateful = true;
+    return tr_sampling_make(&rule->sampling, sampler, throughput, rule->name, block, place, error);
 }
 
-static int action_compile(struct tr_rule *rule, const struct tr_rule_options *options, const char *path,
-                          const struct tr_policy_place *place, bool *stateful, struct tr_error *error)
+// All traces are the same to a rule but in mode proportional.
+static void rate_set(const struct tr_policy *policy, struct tr_rule *rule, uint64_t rate)
+{
+    static const struct tr_trace any;
+
+    rule->action = TR_RULE_SAMPLE;
+    rule->rate = rate;
+    tr_policy_rate_limit(policy, rate, &any, &rule->limit);
+}
+
+static int action_compile(struct tr_policy *policy, struct tr_rule *rule, const struct tr_rule_options *options, const char *path,
+                          const struct tr_policy_place *place, struct tr_error *error)
 {
     int given = (options->sample_rate > 0) + options->drop + options->keep + (options->sampler != NULL);
 
@@ -133,9 +154,10 @@ static int action_compile(struct tr_rule *rule, const struct tr_rule_options *op
     if (!given)
         return tr_error_set(error, EINVAL, "%s: needs one of sample_rate, drop: true, keep: true and sampler", path);
     if (options->sampler)
-        return sampler_compile(rule, options->sampler, path, place, stateful, error);
-    rule->action = options->drop ? TR_RULE_DROP : TR_RULE_SAMPLE;
-    rule->threshold = tr_policy_rate_threshold(options->sample_rate);
+        return sampler_compile(policy, rule, options->sampler, path, place, error);
+    rule->action = TR_RULE_DROP;
+    if (!options->drop)
+        rate_set(policy, rule, options->keep ? 1 : options->sample_rate);
     return 0;
 }
 
@@ -164,8 +186,9 @@ static int last_make(struct tr_rules *rules, const struct tr_policy *policy, boo
     int rc = name_make(rules, policy, "otherwise", path, error);
 
     rule->root = -1;
-    rule->action = keep ? TR_RULE_SAMPLE : TR_RULE_DROP;
-    rule->threshold = UINT64_MAX;
+    rule->action = TR_RULE_DROP;
+    if (keep)
+        rate_set(policy, rule, 1);
     return rc;
 }
 
@@ -183,14 +206,18 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
         policy->rules->rules = calloc(o->rules.count + 1, sizeof(*policy->rules->rules));
     if (!policy->rules || !policy->rules->rules)
         return tr_error_set(error, ENOMEM, "%s: no memory", place->path);
-    policy->rules->hash_begin = tr_trace_hash_begin(o->hash_salt);
+    policy->mode = (uint8_t)o->mode;
+    policy->hash_begin = tr_trace_hash_begin(o->hash_salt);
+    if (policy->mode != TR_MODE_HASH_SEED && o->hash_salt && o->hash_salt[0])
+        return tr_error_set(error, EINVAL, "%s.rules.hash_salt: mode %s hashes nothing", place->path,
+                            tr_probabilistic_mode_names[o->mode]);
     for (size_t i = 0; rc == 0 && i < o->rules.count; i++) {
         char path[160];
 
         snprintf(path, sizeof(path), "%s.rules.rules[%zu]", place->path, i);
         rc = name_make(policy->rules, policy, rules[i].name, path, error);
         if (rc == 0)
-            rc = action_compile(&policy->rules->rules[i], &rules[i], path, place, &policy->stateful, error);
+            rc = action_compile(policy, &policy->rules->rules[i], &rules[i], path, place, error);
         if (rc == 0)
             rc = tr_rule_conditions_compile(&policy->rules->rules[i], &rules[i], place, path, error);
     }
@@ -198,12 +225,13 @@ static int compile(struct tr_policy *policy, const struct tr_policy_options *opt
         rc = last_make(policy->rules, policy, o->otherwise == TR_RULES_KEEP, place->path, error);
     policy->rows = policy->rules->count;
     for (uint32_t i = 0; rc == 0 && i < policy->rows && !policy->drawing; i++) {
-        char path[64], name[TR_DRAW_NAME_BYTES];
+        const struct tr_rule *rule = &policy->rules->rules[i];
+        char path[64];
 
-        if (policy->rules->rules[i].action != TR_RULE_DYNAMIC && policy->rules->rules[i].threshold == UINT64_MAX)
+        if (!is_left_to_chance(rule))
             continue;
-        snprintf(path, sizeof(path), "rules.rules[%u].sample_rate", i);
-        rc = tr_policy_draw_use(policy, place, tr_trace_hash_name(policy->rules->hash_begin, name), path, error);
+        snprintf(path, sizeof(path), "rules.rules[%u].%s", i, rule->action == TR_RULE_DYNAMIC ? "sampler" : "sample_rate");
+        rc = tr_policy_rate_draw_use(policy, place, path, error);
     }
     return rc;
 }

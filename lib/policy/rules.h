@@ -18,7 +18,8 @@ struct tr_rule {
     struct tr_bits none;  // these on no span
     int8_t root;          // 1: a root was seen, 0: none was, -1: no matter
     enum tr_rule_action action;
-    uint64_t threshold;         // SAMPLE: the hash is at most this
+    uint64_t rate;              // SAMPLE: one trace in so many
+    uint64_t limit;             // and the greatest draw that keeps one, but in mode proportional
     struct tr_sampling sampling; // DYNAMIC
     struct tr_rule_test *spans; // of the trace's number of spans
     uint32_t spans_count;
@@ -28,7 +29,6 @@ struct tr_rule {
 struct tr_rules {
     struct tr_rule *rules;
     uint32_t count;
-    uint64_t hash_begin; // of the salt
 };
 
 // Compile the conditions of a rule; `path` is the rule's. Returns 0, below 0: the error names the path. (rules_compile.c)

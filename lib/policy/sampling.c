@@ -57,6 +57,7 @@ static uint64_t list_hash(const struct tr_sampler_list *list, const struct tr_wa
 }
 
 _Static_assert(TR_SAMPLER_LISTS_MAX == TR_SHAPE_SAMPLED_MAX, "a trace has a key of each");
+_Static_assert(TR_SAMPLERS_MAX == TR_SHAPE_RATES_MAX, "and a rate");
 
 #define GENERATION_BITS 2
 #define GENERATIONS     3 // from 1: 0 is a span that was walked without any list
@@ -125,9 +126,13 @@ uint64_t tr_sampling_rate(const struct tr_sampling *sampling, const struct tr_tr
     struct tr_sampler *sampler = sampling->samplers->samplers[sampling->sampler];
     bool question = trace->draws || (trace->asked && trace->asked->counted);
     struct tr_shapes *shapes = trace->shapes;
-    uint64_t key = 0;
+    uint64_t key = 0, rate, bit = 1ull << sampling->sampler;
 
     if (shapes) {
+        if (!shapes->sampled_known)
+            shapes->rates_known = 0;
+        if (trace->draws && shapes->rates_known & bit)
+            return shapes->rates[sampling->sampler];
         if (!(shapes->sampled_known >> sampling->list & 1))
             sampled_make(sampling->samplers, sampling->list, shapes);
         if (tr_unlikely(shapes->sampled_mixed))
@@ -136,7 +141,12 @@ uint64_t tr_sampling_rate(const struct tr_sampling *sampling, const struct tr_tr
     }
     if (sampling->with_length)
         key = tr_mix64(key ^ tr_mix64(trace->spans));
-    return tr_sampler_rate(sampler, trace->lcore, key, question ? 0 : trace->spans);
+    rate = tr_sampler_rate(sampler, trace->lcore, key, question ? 0 : trace->spans);
+    if (shapes) {
+        shapes->rates[sampling->sampler] = rate;
+        shapes->rates_known |= bit;
+    }
+    return rate;
 }
 
 // --- from options
@@ -346,22 +356,20 @@ const struct tr_sampler *tr_policy_set_sampler(const struct tr_policy_set *set, 
 
 static bool limit_of(const struct tr_policy *policy, const struct tr_trace *trace, uint64_t *limit)
 {
-    *limit = tr_policy_rate_threshold(tr_sampling_rate(policy->sampling, trace));
-    return true;
+    return tr_policy_rate_limit(policy, tr_sampling_rate(policy->sampling, trace), trace, limit);
 }
 
 static enum tr_answer decide(const struct tr_policy *policy, const struct tr_trace *trace)
 {
-    uint64_t draw = trace->draws && policy->drawing ? trace->draws[policy->draw]
-                                                    : tr_trace_hash(policy->hash_begin, trace->trace_id);
+    uint64_t limit;
 
-    return draw <= tr_policy_rate_threshold(tr_sampling_rate(policy->sampling, trace)) ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
+    return limit_of(policy, trace, &limit) && tr_policy_rate_draw(policy, trace) <= limit ? TR_ANSWER_KEEP : TR_ANSWER_DROP;
 }
 
 static int compile(struct tr_policy *policy, const struct tr_sampler_options *options, const char *block,
                    const struct tr_policy_place *place, struct tr_error *error)
 {
-    char path[200], draw[TR_DRAW_NAME_BYTES];
+    char path[200];
     int rc;
 
     snprintf(path, sizeof(path), "%s.%s", place->path, block);
@@ -371,7 +379,8 @@ static int compile(struct tr_policy *policy, const struct tr_sampler_options *op
         return tr_error_set(error, ENOMEM, "%s: no memory", path);
     rc = tr_sampling_make(policy->sampling, options, policy->type == &tr_policy_ema_throughput, policy->name, path, place,
                           error);
-    return rc < 0 ? rc : tr_policy_draw_use(policy, place, tr_trace_hash_name(policy->hash_begin, draw), block, error);
+    policy->mode = (uint8_t)(options ? options->mode : TR_MODE_HASH_SEED);
+    return rc < 0 ? rc : tr_policy_rate_draw_use(policy, place, block, error);
 }
 
 static int dynamic_compile(struct tr_policy *policy, const struct tr_policy_options *options,

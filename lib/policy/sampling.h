@@ -50,7 +50,8 @@ int tr_sampling_make(struct tr_sampling *sampling, const struct tr_sampler_optio
 // Returns 0, -ENOMEM.
 int tr_samplers_settle(struct tr_samplers *samplers);
 
-// The rate for a trace, which is counted unless it was, or it is only a question (trace->draws).
+// The rate for a trace, which is counted unless it was, or it is only a question (trace->draws): that has the answer of the
+// decision before it, whatever control has published since.
 uint64_t tr_sampling_rate(const struct tr_sampling *sampling, const struct tr_trace *trace);
 
 // For the plan: the key of a span.

@@ -23,6 +23,7 @@ struct tr_shape_span {
 };
 
 #define TR_SHAPE_SAMPLED_MAX 2
+#define TR_SHAPE_RATES_MAX   64
 
 struct tr_shape_item {
     uint64_t key;
@@ -41,6 +42,8 @@ struct tr_shapes {
     uint64_t sampled[TR_SHAPE_SAMPLED_MAX];
     uint32_t sampled_known; // bit n: list n
     bool sampled_mixed;     // there is none: spans were walked with other lists
+    uint64_t rates_known;   // bit n: sampler n was asked in this decision
+    uint64_t rates[TR_SHAPE_RATES_MAX];
 
     // What is made of them, once for a trace (tr_shapes_gather).
     bool gathered, ordered;

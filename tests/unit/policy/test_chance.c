@@ -221,6 +221,20 @@ static void consistent_thresholds_are_exact(void **state)
     }
 }
 
+static void rates_of_rules_are_thresholds(void **state)
+{
+    struct tr_trace trace = small;
+
+    compiles("{name: r, type: rules, rules: {mode: equalizing, rules: [{sample_rate: 3, conditions: [{field: meta.span_count, "
+             "operator: <, value: 5}]}, {keep: true}]}}");
+    is_kept_with(&small, 1 / 3.0);
+    is_kept_with(&large, 1);
+    trace.threshold_least = 0xc0000000000000; // one in four has come: all of them stay, and no other
+    is_kept_with(&trace, 0.25);
+    compiles("{name: r, type: rules, rules: {mode: proportional, rules: [{sample_rate: 3}]}}");
+    is_kept_with(&trace, 0.25 / 3);
+}
+
 static void proportional_goes_by_what_came_through(void **state)
 {
     struct tr_trace halved = small;
@@ -255,6 +269,15 @@ static void what_can_not_be_counted_is_refused(void **state)
             "tail_sampling.policies[0].drop.drop_sub_policy[0].probabilistic.mode: under a not or in a drop");
     refused("adjusted_count: tracestate\npolicies: [{name: r, type: rules, rules: {rules: [{name: a, sample_rate: 2}]}}]\n",
             "tail_sampling.policies[0].rules.rules[0].sample_rate: draws by itself");
+    refused("adjusted_count: tracestate\npolicies: [{name: e, type: ema_dynamic, ema_dynamic: {field_list: [a]}}]\n",
+            "tail_sampling.policies[0].ema_dynamic: draws by itself");
+    refused("adjusted_count: tracestate\npolicies: [{name: l, type: rate_limiting, rate_limiting: {spans_per_second: 1}}]\n",
+            "tail_sampling.policies[0].rate_limiting: draws by itself");
+    refused("policies: [{name: r, type: rules, rules: {mode: equalizing, hash_salt: s, rules: [{sample_rate: 2}]}}]\n",
+            "tail_sampling.policies[0].rules.hash_salt: mode equalizing hashes nothing");
+    refused("policies: [{name: r, type: rules, rules: {mode: equalizing, rules: [{sampler: {ema_dynamic: {field_list: [a], mode: "
+            "equalizing}}}]}}]\n",
+            "tail_sampling.policies[0].rules.rules[0].sampler.ema_dynamic.mode: is that of all rules");
     refused("policies: [{name: a, type: probabilistic, probabilistic: {mode: equalizing, hash_salt: s, sampling_percentage: 1}}]\n",
             "tail_sampling.policies[0].probabilistic.hash_salt: mode equalizing hashes nothing");
     refused("adjusted_count: sometimes\npolicies: [" LARGE "]\n", "adjusted_count");
@@ -419,6 +442,7 @@ int main(void)
         TEST(consistent_thresholds_are_exact),
         TEST(proportional_goes_by_what_came_through),
         TEST(a_hash_beside_consistent_sampling_counts_too),
+        TEST(rates_of_rules_are_thresholds),
         TEST(what_can_not_be_counted_is_refused),
         TEST(a_drop_of_a_not_is_no_contradiction),
         TEST(too_many_outcomes_are_refused),

@@ -519,6 +519,11 @@ static void what_is_certain_before_its_time(void **state)
     assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_PENDING); // matches the first, for now
     span_walk(&(const struct span){"b=i:1"}, &trace);
     assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_KEEP);
+    // What its randomness decides is not, for a later span may say what that is.
+    assert_int_equal(compile("mode: equalizing, rules: [{keep: true, conditions: [{field: b, operator: exists}]}]"), 0);
+    assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_KEEP);
+    assert_int_equal(compile("mode: equalizing, rules: [{sample_rate: 2, conditions: [{field: b, operator: exists}]}]"), 0);
+    assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_PENDING);
     // A rule that drops for certain is named, too.
     assert_int_equal(compile("rules: [{drop: true, conditions: [{field: b, operator: exists}]}]"), 0);
     assert_int_equal(tr_policy_set_certain(set, &trace, &policy), TR_ANSWER_DROP);
