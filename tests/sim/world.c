@@ -258,7 +258,7 @@ static void config_swap(struct sim_world *world)
 
 static bool all_holds(struct sim_world *world)
 {
-    return sim_outboxes_read(world, false) && sim_verdicts_read(world) && sim_identities_hold(world) &&
+    return sim_outboxes_read(world, false) && sim_verdicts_read(world) && sim_identities_hold(world) && sim_tails_hold(world) &&
            (!world->net || sim_net_holds(world)) && !world->failure;
 }
 

@@ -330,6 +330,7 @@ bool sim_red_rest_holds(struct sim_world *world, uint64_t walked);
 bool sim_outboxes_read(struct sim_world *world, bool all);
 bool sim_verdicts_read(struct sim_world *world);
 bool sim_identities_hold(struct sim_world *world);
+bool sim_tails_hold(struct sim_world *world);
 // added.c: take what was added off a span that came out, and see whether it was right.
 bool sim_added_cut(struct sim_world *world, struct sim_added *added, const uint8_t *span, uint32_t *bytes);
 bool sim_added_holds(struct sim_world *world, uint32_t index);
