@@ -25,6 +25,9 @@ static void flow_add(struct tr_control_flow *flow, const struct tr_lcore_counter
     flow->kept_spans += tr_counter_read(&owner->kept);
     flow->dropped_spans += tr_counter_read(&owner->dropped);
     flow->evicted_spans += tr_counter_read(&owner->evicted);
+    flow->early_spans += tr_counter_read(&owner->early_journal) + tr_counter_read(&owner->early_table) +
+                         tr_counter_read(&owner->early_size) + tr_counter_read(&owner->early_shutdown);
+    flow->refused_requests += tr_counter_read(&c->refused_pressure);
 }
 
 static void status_lcore(struct tr_control_status *status, struct tr_lcore_thread *thread)

@@ -82,8 +82,9 @@ static void flow_print(const json_t *answer)
 {
     static const char *const rows[][2] = {{"accepted", "accepted_spans"}, {"rejected", "rejected_spans"},
                                           {"kept", "kept_spans"},         {"dropped", "dropped_spans"},
-                                          {"evicted", "evicted_spans"},   {"delivered", "delivered_spans"},
-                                          {"requests", "requests"}};
+                                          {"evicted", "evicted_spans"},   {"decided early", "decided_early_spans"},
+                                          {"delivered", "delivered_spans"}, {"requests", "requests"},
+                                          {"refused requests", "refused_requests"}};
     const json_t *totals = json_object_get(answer, "totals"), *rates = json_object_get(answer, "rates");
     struct tr_table table = {0};
     char key[64];

@@ -55,7 +55,8 @@ static void flow_write(const json_t *status, const json_t *before, FILE *out)
         {"ACCEPTED/s", "accepted_spans"}, {"REJECTED/s", "rejected_spans"},
         {"KEPT/s", "kept_spans"},         {"DROPPED/s", "dropped_spans"},
         {"EVICTED/s", "evicted_spans"},   {"DELIVERED/s", "delivered_spans"},
-        {"REQUESTS/s", "requests"}};
+        {"REQUESTS/s", "requests"},       {"EARLY/s", "decided_early_spans"},
+        {"REFUSED/s", "refused_requests"}};
     struct tr_table table = {0};
     char text[TR_FORMAT_BYTES];
 

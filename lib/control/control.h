@@ -58,6 +58,8 @@ struct tr_control_flow {
     uint64_t dropped_spans;
     uint64_t evicted_spans;
     uint64_t delivered_spans; // all backends together
+    uint64_t early_spans;     // of those kept and dropped: decided before their time
+    uint64_t refused_requests; // told to try again later
 };
 #define TR_CONTROL_FLOWS (sizeof(struct tr_control_flow) / sizeof(uint64_t))
 

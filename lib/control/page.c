@@ -108,7 +108,8 @@ static void flow_write(const json_t *status, FILE *out)
 {
     static const char *const rows[][2] = {{"accepted", "accepted_spans"}, {"rejected", "rejected_spans"},
                                           {"kept", "kept_spans"},         {"dropped", "dropped_spans"},
-                                          {"evicted", "evicted_spans"},   {"delivered", "delivered_spans"}};
+                                          {"evicted", "evicted_spans"},   {"decided early", "decided_early_spans"},
+                                          {"delivered", "delivered_spans"}, {"refused requests", "refused_requests"}};
     const json_t *totals = json_object_get(status, "totals"), *rates = json_object_get(status, "rates");
     char key[64];
 

@@ -10,6 +10,7 @@
 static const char *const flow_names[TR_CONTROL_FLOWS] = {
     "requests",   "body_bytes",    "accepted_spans", "rejected_spans",
     "kept_spans", "dropped_spans", "evicted_spans",  "delivered_spans",
+    "decided_early_spans", "refused_requests",
 };
 
 static uint64_t clock_read(clockid_t clock)

@@ -34,7 +34,8 @@ static void on_status(void *context, struct tr_control_status *status)
     status->held_traces = 4;
     status->traces_max = 100000;
     status->connections = 2;
-    status->flow = (struct tr_control_flow){.requests = 7, .accepted_spans = 1000, .kept_spans = 300};
+    status->flow = (struct tr_control_flow){.requests = 7, .accepted_spans = 1000, .kept_spans = 300,
+                                            .early_spans = 5100, .refused_requests = 4800};
     status->lcores_count = 2;
     status->lcores[0] = (struct tr_control_lcore){.lcore = 0, .cpu = 1};
     status->lcores[1] = (struct tr_control_lcore){.lcore = 1, .cpu = -1};

@@ -67,6 +67,12 @@ class Reading(Tailctl):
                      "20 spans of 4 traces (room for 100.0k)", "accepted", "tempo", "otlp_grpc", "down"):
             self.assertIn(part, text)
 
+    def test_what_room_was_missing_for_is_told(self):
+        text = self.tailctl("status").stdout
+        self.assertRegex(text, r"(?m)^decided early +0 +5\.1k$")
+        self.assertRegex(text, r"(?m)^refused requests +0 +4\.8k$")
+        self.assertRegex(self.tailctl("top", "--once").stdout, r"(?m)^ACCEPTED/s .* EARLY/s +REFUSED/s$")
+
     def test_services(self):
         text = self.tailctl("services").stdout
         self.assertRegex(text, r"(?m)^cart .* 50\.0 % +40 ")  # of two lcores: 80 of 160 that were good

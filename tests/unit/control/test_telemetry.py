@@ -117,6 +117,8 @@ class Telemetry(FakeDaemonTest):
         self.assertIn("status_code", page.texts)
         self.assertIn("limited", page.texts)
         self.assertIn("4.7k", page.texts)
+        self.assertIn("5.1k", page.texts)
+        self.assertIn("4.8k", page.texts)
 
     def test_only_reading(self):
         for method in ("POST", "PUT", "DELETE"):
