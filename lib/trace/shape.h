@@ -91,7 +91,7 @@ static inline uint32_t tr_shape_duration_pack(uint64_t units)
 
 static inline uint32_t tr_shape_duration(const struct tr_shape_record *record)
 {
-    return (record->duration & 0x7ffff) << (record->duration >> 19);
+    return ((uint32_t)record->duration & 0x7ffff) << (record->duration >> 19);
 }
 
 static inline uint32_t tr_shape_id(uint64_t id)
