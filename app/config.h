@@ -61,6 +61,8 @@ struct tr_needs {
     bool shape;      // room for the shape of traces is reserved
     uint32_t aside;  // TR_ASIDE_*
     uint32_t limits; // slots of budgets: taken when a config that has them is compiled
+    uint32_t samplers; // dynamic ones: likewise
+    uint64_t samplers_bytes, samplers_lcore_bytes; // of all together, and for each lcore beside
 };
 
 // What follows from a config and the machine.

@@ -18,6 +18,7 @@
 #include "config/units.h"
 #include "control/services.h"
 #include "journal/ringfile.h"
+#include "policy/sampler.h"
 
 #define OUTBOX_LEAST (16 * TR_MIB)
 #define REMEMBERED_AUTO (1u << 20)
@@ -171,9 +172,15 @@ int tr_sizes_derive(const struct tr_config *config, struct tr_sizes *sizes, stru
 
 struct tr_needs tr_sizes_needs(const struct tr_config *config, const struct tr_policy_set *policies)
 {
-    return (struct tr_needs){.shape = config->tail_sampling.shape == TR_SHAPE_ALWAYS || policies->shape_path[0],
+    struct tr_needs needs = {.shape = config->tail_sampling.shape == TR_SHAPE_ALWAYS || policies->shape_path[0],
                              .aside = policies->aside,
                              .limits = (uint32_t)__builtin_popcountll(policies->budget_plan->slots)};
+
+    for (const struct tr_sampler *s; (s = tr_policy_set_sampler(policies, needs.samplers)) != NULL; needs.samplers++) {
+        needs.samplers_bytes += tr_sampler_bytes(tr_sampler_terms(s), 0);
+        needs.samplers_lcore_bytes += tr_sampler_bytes(tr_sampler_terms(s), 1) - tr_sampler_bytes(tr_sampler_terms(s), 0);
+    }
+    return needs;
 }
 
 uint64_t tr_sizes_dropped_bytes(const struct tr_sizes *sizes)
@@ -219,6 +226,10 @@ void tr_sizes_print(const struct tr_config *config, const struct tr_sizes *sizes
     if (sizes->needs.limits)
         fprintf(out, "limits: %.1f MiB for %u of them\n",
                 (double)(sizes->needs.limits * tr_budget_slot_bytes(sizes->lcores)) / TR_MIB, sizes->needs.limits);
+    if (sizes->needs.samplers)
+        fprintf(out, "samplers: %.1f MiB for %u dynamic one%s\n",
+                (double)(sizes->needs.samplers_bytes + sizes->lcores * sizes->needs.samplers_lcore_bytes) / TR_MIB,
+                sizes->needs.samplers, sizes->needs.samplers == 1 ? "" : "s");
     fprintf(out, "largest body: %llu KiB%s\n", (unsigned long long)(sizes->body_bytes_max / TR_KIB),
             sizes->body_bytes_max < config->http.body_bytes_max
                 ? " (less than http.body_size_max: the journal must have room for several)"

@@ -62,6 +62,31 @@ static uint32_t power_above(uint32_t number)
     return number <= 1 ? 1 : 1u << (32 - __builtin_clz(number - 1));
 }
 
+static uint32_t cells_of(const struct tr_sampler_terms *terms)
+{
+    return power_above(4 * terms->keys_max);
+}
+
+static uint32_t room_of(const struct tr_sampler_terms *terms)
+{
+    return 4 * terms->keys_max;
+}
+
+static uint32_t rates_of(const struct tr_sampler_terms *terms)
+{
+    return power_above(8 * terms->keys_max);
+}
+
+// An lcore's two tables of cells and what was read of them, twice its cells to be counted; two tables of rates; keys.
+uint64_t tr_sampler_bytes(const struct tr_sampler_terms *terms, uint32_t lcores)
+{
+    uint64_t lcore = sizeof(struct lcore_counts) +
+                     (uint64_t)cells_of(terms) * (2 * sizeof(struct cell) + sizeof(uint64_t) + 2 * sizeof(struct tr_sampler_key));
+
+    return sizeof(struct tr_sampler) + lcores * lcore + (uint64_t)rates_of(terms) * 2 * sizeof(struct cell) +
+           (uint64_t)room_of(terms) * 2 * sizeof(struct tr_sampler_key);
+}
+
 static void destroy(struct tr_sampler *sampler)
 {
     for (uint32_t i = 0; i < sampler->lcores; i++) {
@@ -111,9 +136,9 @@ int tr_sampler_create(struct tr_sampler **made, const struct tr_sampler_terms *t
     sampler->terms = *terms;
     sampler->sets = 1;
     sampler->lcores = lcores;
-    sampler->mask = power_above(4 * terms->keys_max) - 1;
-    sampler->room = 4 * terms->keys_max;
-    sampler->rates_mask = power_above(8 * terms->keys_max) - 1;
+    sampler->mask = cells_of(terms) - 1;
+    sampler->room = room_of(terms);
+    sampler->rates_mask = rates_of(terms) - 1;
     sampler->identity = strdup(identity);
     sampler->name = strdup(name);
     if (!tables_make(sampler)) {

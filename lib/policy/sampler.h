@@ -46,6 +46,8 @@ struct tr_sampler;
 // Returns 0, -ENOMEM.
 int tr_sampler_create(struct tr_sampler **sampler, const struct tr_sampler_terms *terms, const char *name,
                       const char *identity, uint32_t lcores);
+// The memory of one.
+uint64_t tr_sampler_bytes(const struct tr_sampler_terms *terms, uint32_t lcores);
 // One more set uses it; give one up, and the sampler with the last.
 void tr_sampler_hold(struct tr_sampler *sampler);
 void tr_sampler_release(struct tr_sampler *sampler);

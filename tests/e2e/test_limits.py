@@ -124,11 +124,12 @@ def shares_of_a_composite():
 
 
 def a_check_in_the_running_daemon_says_what_one_before_says():
-    gap = "\n    - {name: gap, type: gap, gap: {threshold_ms: 1}}"
-    with Daemon(policies=f"\n    - {{name: limit, {LIMIT}}}{gap}") as daemon:
+    more = "\n    - {name: gap, type: gap, gap: {threshold_ms: 1}}" \
+           "\n    - {name: keys, type: ema_dynamic, ema_dynamic: {field_list: [service.name], max_keys: 1000}}"
+    with Daemon(policies=f"\n    - {{name: limit, {LIMIT}}}{more}") as daemon:
         before = subprocess.run([TAILRACED, "-c", daemon.config, "--check"], capture_output=True, text=True, check=True).stdout
         remarks = daemon.tailctl("config", "check", daemon.config)["remarks"]
-        assert "with their shape" in before and "limits:" in before, before
+        assert "with their shape" in before and "limits:" in before and "MiB for 1 dynamic one" in before, before
         assert remarks == before.splitlines()[1:], (remarks, before)
 
 

@@ -624,6 +624,17 @@ static void a_chance_while_rates_change(void **state)
     keeps_while_rates_change("adjusted_count: tracestate\n", DYNAMIC("field_list: [a], goal_sample_rate: 10, mode: equalizing"), true);
 }
 
+static void its_memory_is_known_before(void **state)
+{
+    struct tr_sampler_terms terms = dynamic;
+
+    terms.keys_max = 500;
+    // Of 2048 cells two tables, what was read of them, and twice as many to be counted; beside the struct.
+    assert_in_range(tr_sampler_bytes(&terms, 4) - tr_sampler_bytes(&terms, 3), 2048 * (2 * 16 + 8 + 2 * 24), 2048 * 88 + 512);
+    // 4096 rates twice, 2000 keys twice.
+    assert_in_range(tr_sampler_bytes(&terms, 0), 4096 * 2 * 16 + 2000 * 2 * 24, 4096 * 32 + 2000 * 48 + 1024);
+}
+
 static void a_sampler_outlives_its_config(void **state)
 {
     struct tr_policy_set *first, *second, *third, *fourth;
@@ -706,6 +717,7 @@ int main(void)
         cmocka_unit_test_setup(spans_walked_with_other_lists_are_no_key, reset),
         cmocka_unit_test_setup(a_frequent_key_is_thinned_out_and_a_rare_one_kept, reset),
         cmocka_unit_test_setup(a_chance_while_rates_change, reset),
+        cmocka_unit_test(its_memory_is_known_before),
         cmocka_unit_test_setup(a_sampler_outlives_its_config, reset),
         cmocka_unit_test_setup(what_is_refused, reset),
     };
