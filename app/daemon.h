@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "config.h"
+#include "base/clock.h"
 #include "control/control.h"
 #include "port/dpdk.h"
 #include "port/dpdk_telemetry.h"
@@ -74,9 +75,6 @@ struct tr_daemon {
     bool ready;    // read by any thread
     bool draining; // same
 };
-
-uint64_t tr_clock_ns(void);      // CLOCK_MONOTONIC
-uint64_t tr_clock_wall_ns(void); // CLOCK_REALTIME
 
 // Start everything that a config asks for; on failure nothing is left running.
 int tr_daemon_start(struct tr_daemon *daemon, const char *config_path, struct tr_error *error);

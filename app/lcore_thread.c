@@ -4,29 +4,12 @@
 
 #include <sched.h>
 #include <stdio.h>
-#include <time.h>
 
 // How long an lcore that has its CPU to itself looks for work before it sleeps.
 #define SPIN_NS (50 * TR_US)
 
 // The wall clock's offset is taken again this often, to follow its steps.
 #define OFFSET_NS TR_S
-
-uint64_t tr_clock_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t tr_clock_wall_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
 
 static void wake(void *context)
 {

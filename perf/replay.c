@@ -18,12 +18,12 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "epoch.h"
 #include "recorder.h"
 #include "replay_lcore.h"
+#include "base/clock.h"
 
 struct options {
     double seconds;
@@ -133,14 +133,14 @@ static double measure(struct run *run, uint32_t lcores)
         threads[i] = (struct thread){run, &run->lcore[i]};
         tr_assert(pthread_create(&ids[i], NULL, thread_run, &threads[i]) == 0);
     }
-    warm = replay_clock_ns() + 5 * run->options->wait_ns / 2;
+    warm = tr_clock_ns() + 5 * run->options->wait_ns / 2;
     until = warm + (uint64_t)(run->options->seconds * 1e9);
     for (bool over = false; !over;) {
         pthread_barrier_wait(&run->barrier);
         pthread_barrier_wait(&run->barrier);
         run->replaying = lcores;
-        run->counts = replay_clock_ns() >= warm;
-        over = run->lcore[0].spans_counted && replay_clock_ns() >= until;
+        run->counts = tr_clock_ns() >= warm;
+        over = run->lcore[0].spans_counted && tr_clock_ns() >= until;
         tr_store_release(&run->over, over);
         pthread_barrier_wait(&run->barrier);
     }

@@ -2,23 +2,11 @@
 #include "replay_lcore.h"
 
 #include <sys/mman.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 #define FRAMES 65536 // 100 MB: more than the caches hold, as what a NIC wrote is
 #define BURST  32
-
-static uint64_t clock_read(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t replay_clock_ns(void)
-{
-    return clock_read(CLOCK_MONOTONIC);
-}
 
 static bool device_alloc(void *context, struct tr_frame_out *frame)
 {
@@ -154,7 +142,7 @@ static int stack_make(struct replay_lcore *replay, bool software_checksums, stru
 
 static void links_open(struct replay_lcore *replay, bool software_checksums)
 {
-    uint64_t now = replay_clock_ns();
+    uint64_t now = tr_clock_ns();
 
     for (uint32_t i = 0; i < REPLAY_LINKS; i++) {
         struct recorder_link *link = &replay->links[i];
@@ -207,7 +195,7 @@ void replay_lcore_open(struct replay_lcore *replay, uint32_t number, uint32_t lc
 
 void replay_lcore_close(struct replay_lcore *replay)
 {
-    tr_stack_destroy(replay->stack, replay_clock_ns());
+    tr_stack_destroy(replay->stack, tr_clock_ns());
     tr_net_streams_destroy(replay->streams);
     tr_http_destroy(replay->lcore->http);
     tr_lcore_destroy(replay->lcore);
@@ -238,8 +226,8 @@ void replay_record(struct replay_lcore *replay)
 
 void replay_turn(struct replay_lcore *replay, bool counts)
 {
-    uint64_t begun = clock_read(CLOCK_THREAD_CPUTIME_ID);
-    size_t work = tr_lcore_poll(replay->lcore, replay_clock_ns());
+    uint64_t begun = tr_clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    size_t work = tr_lcore_poll(replay->lcore, tr_clock_ns());
 
     if (!replay->recorded && !work)
         return;
@@ -248,7 +236,7 @@ void replay_turn(struct replay_lcore *replay, bool counts)
         replay->spans_counted += counts ? replay->recorded : 0;
         replay->recorded = 0;
     }
-    replay->busy_ns += counts && work ? clock_read(CLOCK_THREAD_CPUTIME_ID) - begun : 0;
+    replay->busy_ns += counts && work ? tr_clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - begun : 0;
 }
 
 bool replay_done(const struct replay_lcore *replay)

@@ -26,8 +26,6 @@ struct replay_lcore {
     uint64_t spans_fed, spans_counted, busy_ns; // counted: in turns that count
 };
 
-uint64_t replay_clock_ns(void);
-
 // Everything is made, and the connections are open. Exits with a message if not.
 void replay_lcore_open(struct replay_lcore *replay, uint32_t number, uint32_t lcores, struct tr_mesh *mesh,
                        const struct corpus *corpus, const char *directory, uint64_t wait_ns, bool software_checksums);

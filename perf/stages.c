@@ -11,8 +11,8 @@
 // memory's where transparent_hugepage/enabled is not never, the journal's where shmem_enabled is not.
 #include <getopt.h>
 #include <sched.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/pages.h"
 #include "base/pb.h"
@@ -32,14 +32,6 @@ struct body {
 enum stage { MEMCPY, JOURNAL, WALK, OWN, EMIT, TAIL, STAGES };
 static const char *const names[STAGES] = {"memcpy", "journal copy and check", "walk and receive", "decide and emit",
                                           "class 2", "tail"};
-
-static uint64_t clock_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
 
 static uint64_t random_next(uint64_t *state)
 {
@@ -255,7 +247,7 @@ int main(int argc, char **argv)
             memcpy(arrived[k], bodies[(n + k) % BODIES].bytes, bodies[(n + k) % BODIES].length);
             body_patch(&bodies[(n + k) % BODIES], arrived[k], n + k);
         }
-        t[0] = clock_ns();
+        t[0] = tr_clock_ns();
         for (uint64_t k = 0; k < AHEAD; k++) {
             uint32_t length = bodies[(n + k) % BODIES].length;
 
@@ -263,25 +255,25 @@ int main(int argc, char **argv)
             at += length;
             at = at + sizeof(*arrived) > copy_bytes ? 0 : at;
         }
-        cost[MEMCPY] += counts ? clock_ns() - t[0] : 0;
+        cost[MEMCPY] += counts ? tr_clock_ns() - t[0] : 0;
         for (uint64_t k = 0; k < AHEAD; k++) {
             uint32_t length = bodies[(n + k) % BODIES].length;
 
             lcore->now = TR_S + (n + k) * step_ns;
-            t[1] = clock_ns();
+            t[1] = tr_clock_ns();
             if (tr_lcore_put(lcore, &peer, arrived[k], length) < 0) {
                 fprintf(stderr, "stages: the journal is full\n");
                 return 1;
             }
-            t[2] = clock_ns();
+            t[2] = tr_clock_ns();
             tr_lcore_walk(lcore, SIZE_MAX);
-            t[3] = clock_ns();
+            t[3] = tr_clock_ns();
             tr_lcore_own(lcore);
-            t[4] = clock_ns();
+            t[4] = tr_clock_ns();
             tr_lcore_emit(lcore, SIZE_MAX);
-            t[5] = clock_ns();
+            t[5] = tr_clock_ns();
             tr_lcore_tail(lcore);
-            t[6] = clock_ns();
+            t[6] = tr_clock_ns();
             for (int i = JOURNAL; counts && i < STAGES; i++)
                 cost[i] += t[i + 1] - t[i];
             measured += counts ? BATCH : 0;

@@ -10,6 +10,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "otlp/json.h"
 #include "run.h"
@@ -30,14 +31,6 @@ static void take_interrupts(void)
         sigaction(SIGINT, &action, NULL);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
-
 static void latency_note(struct run *run, uint64_t ns)
 {
     double us = (double)ns / 1000;
@@ -56,7 +49,7 @@ static void retry_later(struct run *run, uint64_t pass, uint32_t request, uint64
         tr_assert(run->retries);
     }
     run->retries[run->retries_count++] =
-        (struct pending){.pass = pass, .request = request, .due_ns = now_ns() + TR_MAX(delay_ns, 100 * TR_MS)};
+        (struct pending){.pass = pass, .request = request, .due_ns = tr_clock_ns() + TR_MAX(delay_ns, 100 * TR_MS)};
     run->retried += run->corpus.requests[request].spans_count;
 }
 
@@ -69,7 +62,7 @@ static void answered(void *context, uint64_t tag, const struct client_answer *an
     run->flights_free[--run->in_flight] = (uint32_t)tag;
     run->codes[answer->code < 0 ? 18 : TR_MIN(answer->code, 17)]++;
     if (answer->code == 0) {
-        latency_note(run, now_ns() - run->flights[tag].begun_ns);
+        latency_note(run, tr_clock_ns() - run->flights[tag].begun_ns);
         run->acknowledged += spans - answer->rejected;
         run->rejected += answer->rejected;
         run->passes[pass].fates[request] = answer->rejected ? FATE_FAILED : FATE_ACKNOWLEDGED;
@@ -149,7 +142,7 @@ static void request_send(struct run *run, struct client *client, uint64_t pass, 
 
     run->flights[tag].pass = pass;
     run->flights[tag].request = request;
-    run->flights[tag].begun_ns = now_ns();
+    run->flights[tag].begun_ns = tr_clock_ns();
     run->in_flight++;
     run->requests++;
     run->bytes += bytes;
@@ -241,13 +234,13 @@ static void progress(struct run *run, uint64_t now)
 static int run_loop(struct run *run)
 {
     uint32_t count = run->options.connections, place = 0;
-    uint64_t alive_ns = now_ns();
+    uint64_t alive_ns = tr_clock_ns();
 
     run->begun_ns = alive_ns;
     run->sending = true;
     run->next = run->corpus.requests_count;
     while (!is_done(run)) {
-        uint64_t now = now_ns();
+        uint64_t now = tr_clock_ns();
         bool any = false;
 
         if (run->options.progress)
@@ -264,7 +257,7 @@ static int run_loop(struct run *run)
         }
         run->wires->ops->poll(run->wires, !any);
     }
-    run->ended_ns = now_ns();
+    run->ended_ns = tr_clock_ns();
     if (run->options.progress)
         progress(run, run->ended_ns);
     return 0;

@@ -4,9 +4,9 @@
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "otlp/check.h"
 
 #define CONTEXTS_MAX 8 // of a request
@@ -87,14 +87,6 @@ static uint64_t walk(const struct walks *walks, const struct tr_policy_set *set,
     return spans;
 }
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * TR_S + (uint64_t)now.tv_nsec;
-}
-
 // Instructions of this thread, user space. Returns -1 where there is no such counter.
 static int counter_open(void)
 {
@@ -111,7 +103,7 @@ struct walks_cost walks_measure(const struct walks *walks, const struct tr_polic
                                 double seconds)
 {
     struct walks_cost least = {.ns = 1e9};
-    uint64_t until = clock_ns() + (uint64_t)(seconds * 1e9), begin, hits = 0, spans, instructions = 0;
+    uint64_t until = tr_clock_ns() + (uint64_t)(seconds * 1e9), begin, hits = 0, spans, instructions = 0;
     int counter = counter_open();
 
     walk(walks, set, red, &hits);
@@ -119,12 +111,12 @@ struct walks_cost walks_measure(const struct walks *walks, const struct tr_polic
         if (counter >= 0)
             ioctl(counter, PERF_EVENT_IOC_RESET, 0);
         hits = 0;
-        begin = clock_ns();
+        begin = tr_clock_ns();
         spans = walk(walks, set, red, &hits);
-        least.ns = TR_MIN(least.ns, (double)(clock_ns() - begin) / (double)spans);
+        least.ns = TR_MIN(least.ns, (double)(tr_clock_ns() - begin) / (double)spans);
         if (counter >= 0 && read(counter, &instructions, sizeof(instructions)) == sizeof(instructions))
             least.instructions = (double)instructions / (double)spans;
-    } while (clock_ns() < until);
+    } while (tr_clock_ns() < until);
     least.share = (double)hits / (double)spans;
     if (counter >= 0)
         close(counter);

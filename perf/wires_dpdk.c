@@ -4,9 +4,9 @@
 #include <rte_mbuf.h>
 #include <sched.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "pcap.h"
+#include "base/clock.h"
 #include "port/dpdk_eal.h"
 #include "port/dpdk_queue.h"
 #include "wires.h"
@@ -38,14 +38,6 @@ struct dpdk_wires {
 static struct dpdk_wires *whole(struct wires *wires)
 {
     return tr_container_of(wires, struct dpdk_wires, wires);
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
 }
 
 static ssize_t output(void *wire, const void *data, size_t bytes)
@@ -199,7 +191,7 @@ static void dpdk_poll(struct wires *wires, bool idle)
     struct dpdk_wires *dpdk = whole(wires);
     uint32_t received = 0, count;
 
-    dpdk->now = clock_ns(CLOCK_MONOTONIC);
+    dpdk->now = tr_clock_ns();
     do {
         count = receive(dpdk);
         received += count;
@@ -216,7 +208,7 @@ static void dpdk_poll(struct wires *wires, bool idle)
 // FINs go out, and are answered; not for long.
 static void farewell(struct dpdk_wires *dpdk)
 {
-    uint64_t until = clock_ns(CLOCK_MONOTONIC) + 200 * TR_MS;
+    uint64_t until = tr_clock_ns() + 200 * TR_MS;
     struct tr_conn_row row;
 
     for (uint32_t i = 0; i < dpdk->wires.options.count; i++)
@@ -261,7 +253,7 @@ static void pcap_send(void *context, const struct tr_frame_out *frame)
 {
     struct dpdk_wires *dpdk = context;
 
-    pcap_frame(dpdk->pcap, clock_ns(CLOCK_REALTIME), frame->data, frame->bytes);
+    pcap_frame(dpdk->pcap, tr_clock_wall_ns(), frame->data, frame->bytes);
     dpdk->below.send(dpdk->below.context, frame);
 }
 
@@ -348,7 +340,7 @@ struct wires *wires_dpdk_create(const struct wires_options *options)
     dpdk->wire = calloc(options->count, sizeof(*dpdk->wire));
     tr_assert(dpdk->wires.places && dpdk->wire);
     to_read(dpdk);
-    dpdk->now = clock_ns(CLOCK_MONOTONIC);
+    dpdk->now = tr_clock_ns();
     if (device_start(dpdk, &error) == 0 && stack_start(dpdk, &error) == 0)
         return &dpdk->wires;
     fprintf(stderr, "tailgen: --device %s: %s\n", options->device, error.text);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "http/request.h"
@@ -17,22 +18,6 @@ TR_COUNTERS_DEFINE(backend, TR_BACKEND_COUNTERS)
 #define IDLE_NS (200 * TR_MS)
 
 static const struct tr_backend_kind *const kinds[] = {&tr_backend_otlp_grpc, &tr_backend_otlp_http, &tr_backend_file};
-
-uint64_t backend_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t backend_wall(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
 
 static void batch_remove(struct tr_backend *backend, struct batch *batch)
 {
@@ -63,7 +48,7 @@ static uint64_t retry_delay(struct tr_backend *backend, const struct batch *batc
 static void error_note(struct tr_backend *backend, const char *said)
 {
     snprintf(backend->last_error, sizeof(backend->last_error), "%s", said);
-    backend->last_error_wall_ns = backend_wall();
+    backend->last_error_wall_ns = tr_clock_wall_ns();
 }
 
 static void give_up(struct tr_backend *backend, struct batch *batch, uint64_t *counter, enum tr_backend_fate fate,
@@ -81,7 +66,7 @@ static void give_up(struct tr_backend *backend, struct batch *batch, uint64_t *c
 void backend_finished(struct tr_backend *backend, struct batch *batch, enum outcome outcome, uint64_t rejected,
                       const char *said)
 {
-    uint64_t now = backend_now();
+    uint64_t now = tr_clock_ns();
 
     batch->tries++;
     if (said[0])
@@ -89,7 +74,7 @@ void backend_finished(struct tr_backend *backend, struct batch *batch, enum outc
     switch (outcome) {
     case OUTCOME_DELIVERED:
         backend->reachable = true;
-        backend->last_success_wall_ns = backend_wall();
+        backend->last_success_wall_ns = tr_clock_wall_ns();
         if (batch->signal != TR_SIGNAL_TRACES)
             tr_count(&backend->counters.opaque_delivered, 1);
         rejected = TR_MIN(rejected, batch->spans);
@@ -173,7 +158,7 @@ static void *run(void *argument)
 
     pthread_mutex_lock(&backend->lock);
     while (!tr_load_acquire(&backend->stop)) {
-        uint64_t now = backend_now(), next;
+        uint64_t now = tr_clock_ns(), next;
         bool more = false;
 
         if (backend->batches_count < backend->options.requests_in_flight_max)
@@ -250,7 +235,7 @@ static void signals_set(struct tr_backend *backend)
 // A stopped backend of the same name goes on in this one: cursors, what it had taken up, counters and memories.
 static void take_over(struct tr_backend *backend, struct tr_backend *adopt)
 {
-    uint64_t now = backend_now();
+    uint64_t now = tr_clock_ns();
 
     memcpy(backend->cursors, adopt->cursors, sizeof(backend->cursors));
     memcpy(backend->committed_before, adopt->committed_before, sizeof(backend->committed_before));
@@ -284,7 +269,7 @@ int tr_backend_start(struct tr_backend **out, const struct tr_backend_options *o
         return tr_error_set(error, ENOMEM, "no memory for a backend");
     }
     backend->kind = kinds[options->kind];
-    backend->random = backend_now();
+    backend->random = tr_clock_ns();
     backend->outboxes_count = count;
     signals_set(backend);
     rc = backend->kind->open(backend, error);
@@ -416,7 +401,7 @@ void tr_backend_status(struct tr_backend *backend, struct tr_backend_status *sta
     status->last_error_wall_ns = backend->last_error_wall_ns;
     status->last_success_wall_ns = backend->last_success_wall_ns;
     for (const struct batch *batch = backend->batches; batch; batch = batch->next)
-        if (batch->tries && !batch->easy && batch->due_ns > backend_now())
-            status->retry_at_wall_ns = backend_wall() + (batch->due_ns - backend_now());
+        if (batch->tries && !batch->easy && batch->due_ns > tr_clock_ns())
+            status->retry_at_wall_ns = tr_clock_wall_ns() + (batch->due_ns - tr_clock_ns());
     pthread_mutex_unlock(&backend->lock);
 }

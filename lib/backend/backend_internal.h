@@ -119,9 +119,6 @@ struct tr_backend {
     uint64_t file_bytes;
 };
 
-uint64_t backend_now(void);
-uint64_t backend_wall(void);
-
 // batch.c: take entries up (lock held). Returns entries taken.
 size_t filling_take(struct tr_backend *backend);
 bool filling_is_due(const struct tr_backend *backend, uint64_t now);

@@ -4,6 +4,7 @@
 
 #include <zlib.h>
 
+#include "base/clock.h"
 #include "http/request.h"
 
 // Entries looked at before others get a turn.
@@ -104,7 +105,7 @@ static void span_take(struct tr_backend *backend, uint32_t outbox, const struct 
         range->from = entry->sequence;
     range->to = entry->sequence + 1;
     if (!filling->since_ns)
-        filling->since_ns = backend_now();
+        filling->since_ns = tr_clock_ns();
 }
 
 static bool filling_is_full(const struct tr_backend *backend)
@@ -226,7 +227,7 @@ static struct batch *batch_new(size_t prefix, size_t bytes)
     }
     batch->plain += prefix;
     batch->plain_bytes = bytes;
-    batch->first_try_ns = backend_now();
+    batch->first_try_ns = tr_clock_ns();
     return batch;
 }
 

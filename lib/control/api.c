@@ -2,6 +2,7 @@
 #include <microhttpd.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "control/format.h"
 #include "control/state.h"
@@ -52,7 +53,7 @@ static unsigned show_stats(struct tr_control *control, const struct tr_call *cal
     struct tr_study_counters study;
 
     tr_services_counters(control->services, &study);
-    tr_metrics_collect(&samples, control->daemon, &control->counters, &study, tr_control_now());
+    tr_metrics_collect(&samples, control->daemon, &control->counters, &study, tr_clock_ns());
     under_name(answer, "stats", tr_samples_json(&samples, prefix ? prefix : ""));
     tr_samples_fini(&samples);
     return MHD_HTTP_OK;
@@ -88,7 +89,7 @@ static unsigned show_backends(struct tr_control *control, const struct tr_call *
 static unsigned show_services(struct tr_control *control, const struct tr_call *call, const char *argument,
                               json_t **answer)
 {
-    *answer = tr_services_json(control->services, tr_control_now(), tr_control_wall());
+    *answer = tr_services_json(control->services, tr_clock_ns(), tr_clock_wall_ns());
     return MHD_HTTP_OK;
 }
 
@@ -153,7 +154,7 @@ static void connection_append(void *to, const struct tr_control_connection *conn
 static unsigned show_connections(struct tr_control *control, const struct tr_call *call, const char *argument,
                                  json_t **answer)
 {
-    struct connections connections = {.array = json_array(), .now = tr_control_now()};
+    struct connections connections = {.array = json_array(), .now = tr_clock_ns()};
     int rc = control->daemon->connections(control->daemon->context, connection_append, &connections);
 
     if (rc) {
@@ -181,7 +182,7 @@ static unsigned show_why(struct tr_control *control, const struct tr_call *call,
         if (rc)
             status = lcores_error(answer, rc);
         else
-            *answer = tr_why_json(why, tr_control_wall());
+            *answer = tr_why_json(why, tr_clock_wall_ns());
     }
     free(why);
     return status;

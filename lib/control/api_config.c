@@ -3,6 +3,7 @@
 #include <microhttpd.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "control/format.h"
 #include "control/state.h"
@@ -165,7 +166,7 @@ unsigned tr_api_config_apply(struct tr_control *control, const struct tr_call *c
 
     if (rc == 0)
         rc = tr_apply_begin(&control->apply, sent.text, sent.bytes, (uint64_t)(sent.confirm_s * (double)TR_S),
-                            tr_control_now(), difference_append, differences, &error);
+                            tr_clock_ns(), difference_append, differences, &error);
     json_decref(sent.body);
     tr_count(rc ? &control->counters.refused : &control->counters.applied, 1);
     if (rc)

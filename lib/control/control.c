@@ -22,6 +22,7 @@
 // configs to go back to, an hour to confirm. Memory is malloc's: nothing here runs on a data lcore.
 //
 // Sources: prometheus.io/docs/instrumenting/exposition_formats; unix(7) for SO_PEERCRED.
+#include "base/clock.h"
 #include "control/control.h"
 
 #include <time.h>
@@ -93,7 +94,7 @@ static void tick(struct tr_control *control, uint64_t now)
 static void *ticker(void *context)
 {
     struct tr_control *control = context;
-    uint64_t next = tr_control_now() + TICK_NS;
+    uint64_t next = tr_clock_ns() + TICK_NS;
 
     pthread_mutex_lock(&control->lock);
     while (!control->stopping) {
@@ -101,7 +102,7 @@ static void *ticker(void *context)
         const struct timespec until = {.tv_sec = (time_t)(at / TR_S), .tv_nsec = (long)(at % TR_S)};
 
         pthread_cond_timedwait(&control->wake, &control->lock, &until);
-        now = tr_control_now();
+        now = tr_clock_ns();
         if (control->stopping || now < TR_MIN(next, control->apply.confirm_at_ns))
             continue;
         tick(control, now);
@@ -196,7 +197,7 @@ int tr_control_start(struct tr_control **made, const struct tr_control_options *
         destroy(control);
         return rc;
     }
-    tick(control, tr_control_now());
+    tick(control, tr_clock_ns());
     rc = start_socket(control, options->socket, error);
     if (rc == 0)
         rc = start_telemetry(control, telemetry->listen, error);
@@ -245,7 +246,7 @@ int tr_control_reload(struct tr_control *control, struct tr_error *error)
     else if (strlen(text) != bytes)
         rc = tr_error_set(error, EINVAL, "%s: holds a NUL byte", status.config_path);
     if (rc == 0)
-        rc = tr_apply_begin(&control->apply, text, bytes, 0, tr_control_now(), NULL, NULL, error);
+        rc = tr_apply_begin(&control->apply, text, bytes, 0, tr_clock_ns(), NULL, NULL, error);
     free(text);
     tr_count(rc ? &control->counters.refused : &control->counters.applied, 1);
     if (rc)

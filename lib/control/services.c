@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "base/clock.h"
 #include "control/state.h"
 
 #define POLL_NS (50 * TR_MS) // a ring then takes 40,000 notes a second
@@ -38,12 +39,12 @@ static void *run(void *context)
 
     pthread_mutex_lock(&services->lock);
     while (!services->stopping) {
-        uint64_t at = tr_control_now() + POLL_NS;
+        uint64_t at = tr_clock_ns() + POLL_NS;
         const struct timespec until = {.tv_sec = (time_t)(at / TR_S), .tv_nsec = (long)(at % TR_S)};
 
         pthread_cond_timedwait(&services->wake, &services->lock, &until);
         if (!services->stopping)
-            drain(services, tr_control_now());
+            drain(services, tr_clock_ns());
     }
     pthread_mutex_unlock(&services->lock);
     return NULL;
@@ -92,7 +93,7 @@ uint64_t tr_services_bytes(const struct tr_services_options *options, uint32_t l
 static int memory_take(struct tr_services *services, const struct tr_services_options *options, struct tr_error *error)
 {
     const struct tr_study_options study = study_options(options);
-    int rc = tr_study_create(&services->study, &study, tr_control_now(), error);
+    int rc = tr_study_create(&services->study, &study, tr_clock_ns(), error);
 
     if (rc < 0)
         return rc;

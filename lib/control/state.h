@@ -34,9 +34,6 @@ struct tr_control {
     char socket_path[108];
 };
 
-uint64_t tr_control_now(void);
-uint64_t tr_control_wall(void);
-
 // Read a whole file of at most `bytes_max`. Returns 0 and malloc'd text, -EFBIG, -errno.
 int tr_control_file_read(const char *path, size_t bytes_max, char **text, size_t *bytes);
 

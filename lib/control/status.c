@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "control/format.h"
 #include "control/state.h"
 
@@ -13,30 +13,12 @@ static const char *const flow_names[TR_CONTROL_FLOWS] = {
     "decided_early_spans", "refused_requests",
 };
 
-static uint64_t clock_read(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t tr_control_now(void)
-{
-    return clock_read(CLOCK_MONOTONIC);
-}
-
-uint64_t tr_control_wall(void)
-{
-    return clock_read(CLOCK_REALTIME);
-}
-
 static json_t *config_json(struct tr_control *control, const struct tr_control_status *status)
 {
     static const char *const drifts[] = {"none", "changed", "missing", "unreadable"};
     const struct tr_apply *apply = &control->apply;
     char *text = control->daemon->config_text(control->daemon->context);
-    uint64_t now = tr_control_now();
+    uint64_t now = tr_clock_ns();
     struct tr_drift_view drift;
     json_t *json = json_object();
 
@@ -91,7 +73,7 @@ static json_t *lcores_json(const struct tr_control_status *status, const struct 
 json_t *tr_control_status_json(struct tr_control *control)
 {
     const struct tr_control_daemon *daemon = control->daemon;
-    uint64_t now = tr_control_now();
+    uint64_t now = tr_clock_ns();
     struct tr_control_status status;
     struct tr_rates_view view;
     json_t *json = json_object();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <microhttpd.h>
 
+#include "base/clock.h"
 #include "control/state.h"
 
 // OpenMetrics for who asks for it: only that has exemplars.
@@ -14,7 +15,7 @@ static void metrics_write(struct tr_control *control, const struct tr_call *call
 
     pthread_mutex_lock(&control->lock);
     tr_services_counters(control->services, &study);
-    tr_metrics_collect(&samples, daemon, &control->counters, &study, tr_control_now());
+    tr_metrics_collect(&samples, daemon, &control->counters, &study, tr_clock_ns());
     if (daemon->metrics)
         daemon->metrics(daemon->context, openmetrics, out);
     pthread_mutex_unlock(&control->lock);

@@ -10,8 +10,9 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define HUGETLBFS_MAGIC 0x958458f6
 #define HUGE_BYTES      (2 * TR_MIB)
@@ -123,7 +124,6 @@ int tr_ringfile_create(struct tr_ringfile *ring, const char *directory, const ch
                        const struct tr_ringfile_options *options, struct tr_error *error)
 {
     uint64_t header_bytes, page_bytes;
-    struct timespec now;
     int rc;
 
     memset(ring, 0, sizeof(*ring));
@@ -160,13 +160,12 @@ int tr_ringfile_create(struct tr_ringfile *ring, const char *directory, const ch
                           (unsigned long long)(ring->bytes / TR_MIB), strerror(rc));
         goto fail;
     }
-    clock_gettime(CLOCK_REALTIME, &now);
     ring->header->version = TR_RINGFILE_VERSION;
     ring->header->kind = options->kind;
     ring->header->data_bytes = ring->bytes;
     ring->header->lcore = options->lcore;
     ring->header->lcores = options->lcores;
-    ring->header->created_wall_ns = (uint64_t)now.tv_sec * TR_S + (uint64_t)now.tv_nsec;
+    ring->header->created_wall_ns = tr_clock_wall_ns();
     boot_id_read(ring->header->boot);
     tr_store_release(&ring->header->magic, TR_RINGFILE_MAGIC);
     return 0;

@@ -4,18 +4,10 @@
 //
 //   memif-peer SOCKET ADDRESS SECONDS
 #include <arpa/inet.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "port/dpdk_eal.h"
 #include "port/dpdk_queue.h"
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
 
 static void ask(struct tr_dpdk_queue *queue, const uint8_t address[4])
 {
@@ -71,12 +63,12 @@ int main(int argc, char **argv)
     }
     tr_dpdk_thread_register();
     tr_dpdk_queue_init(&queue, device, 0, NULL);
-    end = now_ns() + strtoull(argv[3], NULL, 10) * TR_S;
-    while (now_ns() < end) {
+    end = tr_clock_ns() + strtoull(argv[3], NULL, 10) * TR_S;
+    while (tr_clock_ns() < end) {
         uint32_t found;
 
         ask(&queue, address);
-        tr_dpdk_queue_flush(&queue, now_ns());
+        tr_dpdk_queue_flush(&queue, tr_clock_ns());
         found = answers(&queue);
         total += found;
         if (found && links != tr_load_acquire(&device->links)) {

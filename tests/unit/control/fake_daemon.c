@@ -4,8 +4,7 @@
 // usage: fake-daemon SOCKET CONFIG. Prints the telemetry port once it answers; then takes commands on stdin:
 // unbalanced, stuck, hold, holding, not_ready, refuse, reload, good. Answers each with a line; ends with
 // stdin.
-#include <time.h>
-
+#include "base/clock.h"
 #include "control/metrics.h"
 #include "fake.h"
 
@@ -50,7 +49,6 @@ int main(int argc, char **argv)
     struct tr_control_options options = {.socket = NULL};
     struct tr_error error = {.text = ""};
     struct tr_control *control;
-    struct timespec ts;
     struct fake fake;
     char line[64];
 
@@ -58,8 +56,7 @@ int main(int argc, char **argv)
         return 2;
     options.socket = argv[1];
     fake_init(&fake, file_text(argv[2]), argv[2]);
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    fake.started_ns = (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
+    fake.started_ns = tr_clock_ns();
     if (tr_control_start(&control, &options, &telemetry, &services, &fake.daemon, &error)) {
         fprintf(stderr, "%s\n", error.text);
         fake_fini(&fake);

@@ -4,9 +4,9 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/pb.h"
 #include "policy/cost.h"
 
@@ -14,14 +14,6 @@ static struct tr_options_doc *doc;
 static struct tr_policy_costs *costs;
 static struct tr_cost_spans spans;
 static uint64_t ticks;
-
-static uint64_t clock_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * TR_S + (uint64_t)ts.tv_nsec;
-}
 
 static uint64_t clock_counting(void)
 {
@@ -78,7 +70,7 @@ static void tests_of_many_values_cost_more_than_none(void **state)
              "\"orders.*z\"], enabled_regex_matching: true}}\n");
     assert_true(tr_policy_cost(costs, 0) < 0);
     spans_fill();
-    tr_policy_costs_measure(costs, &spans, clock_ns, 10 * TR_S);
+    tr_policy_costs_measure(costs, &spans, tr_clock_ns, 10 * TR_S);
     assert_true(tr_policy_cost(costs, 0) >= 0);
     // Eight watched attributes a span, of which each is looked at: no noise is as large.
     assert_true(tr_policy_cost(costs, 1) > 2 * tr_policy_cost(costs, 0));

@@ -3,23 +3,15 @@
 // finds its trace cold; a tenth is kept. Not a test: it prints.
 //
 //   bench-owner [traces held, default 1000000] [spans in millions, default 30]
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "trace/owner.h"
 
 #define LCORES      4
 #define TRACE_SPANS 10
 #define BURST       64
-
-static uint64_t clock_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * TR_S + (uint64_t)t.tv_nsec;
-}
 
 static enum tr_answer decide(void *context, const struct tr_trace *trace, uint16_t *policy)
 {
@@ -94,12 +86,12 @@ int main(int argc, char **argv)
         uint64_t t0, t1, t2;
 
         fill(messages, n, held, &position[origin]);
-        t0 = clock_ns();
+        t0 = tr_clock_ns();
         if (tr_owner_receive(owner, origin, messages, BURST, n, n) != BURST)
             abort();
-        t1 = clock_ns();
+        t1 = tr_clock_ns();
         tr_owner_poll(owner, n, n, 1024);
-        t2 = clock_ns();
+        t2 = tr_clock_ns();
         if (n < held * TRACE_SPANS * 2) // until the table is as full as it gets
             continue;
         receive_ns += t1 - t0;
