@@ -148,16 +148,32 @@ static bool inflate_begin(struct tr_decoder *decoder, const uint8_t *data, size_
     return inflateInit2(&decoder->z, window) == Z_OK;
 }
 
+// Inflate what z has as input, to no more than `budget` bytes of output, which is reduced. Returns TR_DECODE_MORE: go on.
+static enum tr_decode_result inflate_some(struct tr_decoder *decoder, size_t *budget)
+{
+    size_t room = TR_MIN(decoder->out_max - decoder->out_bytes, *budget), made;
+    uint8_t overflow;
+    int rc;
+
+    decoder->z.next_out = room ? decoder->out + decoder->out_bytes : &overflow;
+    decoder->z.avail_out = room ? (uInt)room : 1;
+    rc = inflate(&decoder->z, Z_NO_FLUSH);
+    if (!room && !decoder->z.avail_out)
+        return TR_DECODE_TOO_LARGE;
+    made = room ? room - decoder->z.avail_out : 0;
+    decoder->out_bytes += made;
+    *budget -= made;
+    decoder->frame_open = rc != Z_STREAM_END;
+    return rc == Z_STREAM_END || rc == Z_OK || rc == Z_BUF_ERROR ? TR_DECODE_MORE : TR_DECODE_MALFORMED;
+}
+
 static enum tr_decode_result inflate_run(struct tr_decoder *decoder, size_t budget)
 {
+    enum tr_decode_result result;
     const uint8_t *data;
     size_t bytes;
 
     while ((bytes = input_at(decoder, &data))) {
-        size_t room = TR_MIN(decoder->out_max - decoder->out_bytes, budget);
-        uint8_t overflow;
-        int rc;
-
         if (!budget)
             return TR_DECODE_MORE;
         // A second gzip member may follow the first; nothing may follow deflate.
@@ -167,42 +183,22 @@ static enum tr_decode_result inflate_run(struct tr_decoder *decoder, size_t budg
             return TR_DECODE_MALFORMED;
         decoder->z.next_in = data;
         decoder->z.avail_in = (uInt)bytes;
-        decoder->z.next_out = room ? decoder->out + decoder->out_bytes : &overflow;
-        decoder->z.avail_out = room ? (uInt)room : 1;
-        rc = inflate(&decoder->z, Z_NO_FLUSH);
+        result = inflate_some(decoder, &budget);
         decoder->piece_at += bytes - decoder->z.avail_in;
-        if (!room && !decoder->z.avail_out)
-            return TR_DECODE_TOO_LARGE;
-        if (room) {
-            decoder->out_bytes += room - decoder->z.avail_out;
-            budget -= room - decoder->z.avail_out;
-        }
-        if (rc == Z_STREAM_END)
-            decoder->frame_open = false;
-        else if (rc != Z_OK && rc != Z_BUF_ERROR)
-            return TR_DECODE_MALFORMED;
+        if (result != TR_DECODE_MORE)
+            return result;
     }
     // The input may be used up while output waits inside.
     while (decoder->frame_open) {
-        size_t room = TR_MIN(decoder->out_max - decoder->out_bytes, budget);
-        uint8_t overflow;
-        int rc;
+        size_t before = decoder->out_bytes;
 
         if (!budget)
             return TR_DECODE_MORE;
         decoder->z.avail_in = 0;
-        decoder->z.next_out = room ? decoder->out + decoder->out_bytes : &overflow;
-        decoder->z.avail_out = room ? (uInt)room : 1;
-        rc = inflate(&decoder->z, Z_NO_FLUSH);
-        if (!room && !decoder->z.avail_out)
-            return TR_DECODE_TOO_LARGE;
-        if (room) {
-            decoder->out_bytes += room - decoder->z.avail_out;
-            budget -= room - decoder->z.avail_out;
-        }
-        if (rc == Z_STREAM_END)
-            decoder->frame_open = false;
-        else if (rc != Z_OK)
+        result = inflate_some(decoder, &budget);
+        if (result != TR_DECODE_MORE)
+            return result;
+        if (decoder->frame_open && decoder->out_bytes == before)
             return TR_DECODE_MALFORMED; // cut short
     }
     return decoder->begun ? TR_DECODE_DONE : TR_DECODE_MALFORMED;

@@ -3,9 +3,7 @@
 // makes of it is what the rules below say, and the next call on the connection works.
 //
 // The input: a byte for grpc-encoding (0x80: gzip) and for how large DATA frames are, then what the frames hold.
-#include "fuzz.h"
-
-#include "http/http_internal.h"
+#include "http_server.h"
 
 #define BODY_MAX 1024
 #define EXPORT   "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -33,10 +31,6 @@ static size_t stream_send(struct tr_stream *s, const void *data, size_t bytes)
     return bytes;
 }
 
-static void stream_ignore(struct tr_stream *s)
-{
-}
-
 static void stream_end(struct tr_stream *s)
 {
     tr_assert(!"bad framing is the call's affair, not the connection's");
@@ -44,11 +38,6 @@ static void stream_end(struct tr_stream *s)
 
 static const struct tr_stream_ops ops = {
     .send = stream_send, .pause = stream_ignore, .resume = stream_ignore, .close = stream_end, .abort = stream_end};
-
-static bool admit(void *context, const struct tr_request *request, struct tr_reply *reply, uint64_t now)
-{
-    return true;
-}
 
 static void complete(void *context, struct tr_request *request, uint64_t now)
 {
@@ -148,22 +137,10 @@ static int judge(const uint8_t *data, size_t bytes, bool gzip)
 
 static void open_both(void)
 {
-    struct tr_http_options options = {.body_bytes_max = BODY_MAX,
-                                      .header_bytes_max = 4096,
-                                      .streams_max = 16,
-                                      .staged_stream_bytes_max = 65536,
-                                      .staged_connection_bytes_max = 1 << 20,
-                                      .staged_lcore_bytes_max = 1 << 18,
-                                      .request_timeout_ns = TR_S,
-                                      .header_timeout_ns = TR_S,
-                                      .idle_timeout_ns = 10 * TR_S,
-                                      .resets_max = 50,
-                                      .control_frames_max = 50};
-    struct tr_request_sink sink = {.admit = admit, .complete = complete};
     nghttp2_session_callbacks *callbacks;
 
     if (!http)
-        tr_assert(tr_http_create(&http, &options, &sink, NULL) == 0);
+        http = fuzz_server(BODY_MAX, complete);
     stream = (struct tr_stream){.ops = &ops, .user = tr_http_stream_user(http), .id = 1};
     tr_assert(stream.user->opened(stream.user->context, &stream, TR_S) == 0);
     nghttp2_session_callbacks_new(&callbacks);

@@ -4,9 +4,7 @@
 //
 // The input: a byte that says how large pieces are, then the stream. Where it says so the sink answers late, or after
 // the connection has gone.
-#include "fuzz.h"
-
-#include "http/http_internal.h"
+#include "http_server.h"
 
 static struct tr_http *http;
 static struct tr_stream stream;
@@ -19,10 +17,6 @@ static size_t stream_send(struct tr_stream *s, const void *data, size_t bytes)
     return bytes;
 }
 
-static void stream_ignore(struct tr_stream *s)
-{
-}
-
 static void stream_end(struct tr_stream *s)
 {
     closed = true;
@@ -30,11 +24,6 @@ static void stream_end(struct tr_stream *s)
 
 static const struct tr_stream_ops ops = {
     .send = stream_send, .pause = stream_ignore, .resume = stream_ignore, .close = stream_end, .abort = stream_end};
-
-static bool admit(void *context, const struct tr_request *request, struct tr_reply *reply, uint64_t now)
-{
-    return true;
-}
 
 static void complete(void *context, struct tr_request *request, uint64_t now)
 {
@@ -60,24 +49,6 @@ static void answer_all(uint64_t now)
     waiting_count = 0;
 }
 
-static void http_open(void)
-{
-    struct tr_http_options options = {.body_bytes_max = 65536,
-                                      .header_bytes_max = 4096,
-                                      .streams_max = 16,
-                                      .staged_stream_bytes_max = 65536,
-                                      .staged_connection_bytes_max = 1 << 20,
-                                      .staged_lcore_bytes_max = 1 << 18,
-                                      .request_timeout_ns = TR_S,
-                                      .header_timeout_ns = TR_S,
-                                      .idle_timeout_ns = 10 * TR_S,
-                                      .resets_max = 50,
-                                      .control_frames_max = 50};
-    struct tr_request_sink sink = {.admit = admit, .complete = complete};
-
-    tr_assert(tr_http_create(&http, &options, &sink, NULL) == 0);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     const struct tr_stream_user *user;
@@ -87,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (!bytes)
         return 0;
     if (!http)
-        http_open();
+        http = fuzz_server(65536, complete);
     user = tr_http_stream_user(http);
     closed = false;
     late = data[0] & 0x80;
