@@ -6,13 +6,9 @@
 //
 // Where the two are meant to differ (docs/collector-compat.md) a config is held to the whole of that difference: the
 // traces that are not of the kind must be equal, and of the kind some must differ.
-#include <zlib.h>
-
-#include "base/pb.h"
-#include "policy/policy.h"
+#include "../corpus.h"
 
 #define TRACES_MAX 200000
-#define BYTES_MAX  (256 * TR_MIB)
 
 // corpus.py's
 static bool late_root(uint32_t number)
@@ -50,29 +46,13 @@ struct trace {
     bool begun;
 };
 
-static uint8_t *corpus;
-static size_t corpus_bytes;
+static struct corpus corpus;
+static uint8_t *golden; // a bit a trace, of one config after the other
+static size_t golden_bytes, golden_at;
 static struct trace *traces;
 static uint32_t traces_count;
 static uint32_t *numbers; // open addressing from a trace id
 static unsigned faults;
-
-static void *file_read(const char *path, size_t *bytes)
-{
-    uint8_t *data = malloc(BYTES_MAX);
-    gzFile file = gzopen(path, "rb"); // or plain
-    int got = file && data ? gzread(file, data, BYTES_MAX) : -1;
-
-    if (got < 0) {
-        fprintf(stderr, "%s: can't be read\n", path);
-        exit(1);
-    }
-    gzclose(file);
-    data = realloc(data, (size_t)got + 64); // the walk may look beyond
-    memset(data + got, 0, 64);
-    *bytes = (size_t)got;
-    return data;
-}
 
 // Ids are numbered by where they come first; corpus.py sends the traces in their order.
 static struct trace *trace_of(const uint8_t id[16])
@@ -89,86 +69,24 @@ static struct trace *trace_of(const uint8_t id[16])
     return &traces[traces_count - 1];
 }
 
-static void span_take(const struct tr_policy_set *set, const uint8_t *span, uint32_t bytes, const struct tr_bits *resource)
+static bool span_take(const struct tr_walk_span *span, uint32_t bytes, const struct tr_bits *bits)
 {
-    struct tr_bits bits = *resource;
-    struct tr_walk_span walked;
-    struct tr_trace *trace;
+    struct tr_trace *trace = &trace_of(span->trace_id)->trace;
 
-    tr_assert(tr_walk_span(&set->plan, 0, span, bytes, NULL, &walked, &bits) == TR_WALK_OK);
-    trace = &trace_of(walked.trace_id)->trace;
     for (int w = 0; w < TR_PREDICATE_WORDS_MAX; w++)
-        trace->bits[w] |= bits.word[w];
+        trace->bits[w] |= bits->word[w];
     trace->spans++;
     trace->bytes += bytes;
-    if (walked.start_ns && (!trace->start_ns || walked.start_ns < trace->start_ns))
-        trace->start_ns = walked.start_ns;
-    trace->end_ns = TR_MAX(trace->end_ns, walked.end_ns);
+    if (span->start_ns && (!trace->start_ns || span->start_ns < trace->start_ns))
+        trace->start_ns = span->start_ns;
+    trace->end_ns = TR_MAX(trace->end_ns, span->end_ns);
+    return true;
 }
 
-// What is in `message` under field `number`, one after the other.
-static bool next(const uint8_t **p, const uint8_t *end, uint32_t number, struct tr_pb_field *field)
-{
-    while (*p && *p < end) {
-        *p = tr_pb_field(*p, end, field);
-        if (*p && field->number == number)
-            return true;
-    }
-    tr_assert(*p);
-    return false;
-}
-
-static void resource_spans_take(const struct tr_policy_set *set, const uint8_t *p, const uint8_t *end)
-{
-    struct tr_context context = {0};
-    struct tr_bits resource = {{0}};
-    struct tr_pb_field field, span;
-    const uint8_t *scopes = p;
-
-    if (next(&p, end, 1, &field))
-        context.resource[0] =
-            (struct tr_range){.offset = (uint32_t)(field.bytes - corpus), .bytes = (uint32_t)field.value};
-    tr_walk_resource(&set->plan, 0, &context, corpus, NULL, &resource);
-    while (next(&scopes, end, 2, &field))
-        for (const uint8_t *spans = field.bytes; next(&spans, field.bytes + field.value, 2, &span);)
-            span_take(set, span.bytes, (uint32_t)span.value, &resource);
-}
-
-static void corpus_walk(const struct tr_policy_set *set)
-{
-    memset(traces, 0, TRACES_MAX * sizeof(*traces));
-    memset(numbers, 0, 2 * TRACES_MAX * sizeof(*numbers));
-    traces_count = 0;
-    for (size_t at = 0; at < corpus_bytes;) {
-        const uint8_t *p = corpus + at + 4;
-        struct tr_pb_field field;
-        uint32_t length;
-
-        memcpy(&length, corpus + at, 4);
-        while (next(&p, corpus + at + 4 + length, 1, &field))
-            resource_spans_take(set, field.bytes, field.bytes + field.value);
-        at += 4 + length;
-    }
-}
-
-static struct tr_policy_set *compile(const char *name, const char *text, size_t bytes)
-{
-    struct tr_error error = {""};
-    struct tr_policy_set *set;
-    struct tr_options_doc *doc;
-
-    if (tr_options_parse(&tr_tail_sampling_option_table, text, bytes, &doc, &error) < 0 ||
-        tr_policy_set_compile(tr_options_struct(doc), NULL, 1, 1, &set, &error) < 0) {
-        fprintf(stderr, "%s: %s\n", name, error.text);
-        exit(1);
-    }
-    tr_options_free(doc);
-    return set;
-}
-
-static void compare(const char *name, const struct tr_policy_set *set, const uint8_t *golden)
+static void compare(const char *name, const struct tr_policy_set *set)
 {
     static struct tr_policy_counters counters[64];
+    const uint8_t *wanted = golden + golden_at;
     bool (*may_differ)(uint32_t) = none;
     unsigned kept = 0, wrong = 0, meant = 0;
 
@@ -178,7 +96,7 @@ static void compare(const char *name, const struct tr_policy_set *set, const uin
     for (uint32_t n = 0; n < traces_count; n++) {
         uint16_t policy;
         bool keep = tr_policy_set_decide(set, &traces[n].trace, counters, &policy) == TR_ANSWER_KEEP;
-        bool want = golden[n / 8] >> n % 8 & 1;
+        bool want = wanted[n / 8] >> n % 8 & 1;
 
         kept += keep;
         if (keep == want)
@@ -193,41 +111,36 @@ static void compare(const char *name, const struct tr_policy_set *set, const uin
     faults += wrong > 0 || (may_differ != none && !meant);
 }
 
+static void walk_and_compare(const char *name, const struct tr_policy_set *set)
+{
+    memset(traces, 0, TRACES_MAX * sizeof(*traces));
+    memset(numbers, 0, 2 * TRACES_MAX * sizeof(*numbers));
+    traces_count = 0;
+    corpus_walk(&corpus, set, NULL, span_take);
+    tr_assert(golden_at + (traces_count + 7) / 8 <= golden_bytes);
+    compare(name, set);
+    golden_at += (traces_count + 7) / 8;
+}
+
 int main(int argc, char **argv)
 {
-    size_t configs_bytes, golden_bytes, at = 0;
-    char *configs, *golden;
-    unsigned count = 0;
+    unsigned count;
 
     if (argc != 4)
         return 2;
-    corpus = file_read(argv[1], &corpus_bytes);
-    configs = file_read(argv[2], &configs_bytes);
-    golden = file_read(argv[3], &golden_bytes);
+    corpus.data = corpus_file_read(argv[1], &corpus.bytes);
+    golden = corpus_file_read(argv[3], &golden_bytes);
     traces = calloc(TRACES_MAX, sizeof(*traces));
     numbers = calloc(2 * TRACES_MAX, sizeof(*numbers));
     tr_assert(traces && numbers);
-    for (char *p = strstr(configs, "=== "), *end; p; p = end, count++) {
-        char *name = p + 4, *text = strchr(name, '\n') + 1;
-        struct tr_policy_set *set;
-
-        text[-1] = 0;
-        end = strstr(text, "=== ");
-        set = compile(name, text, end ? (size_t)(end - text) : strlen(text));
-        corpus_walk(set);
-        tr_assert(at + (traces_count + 7) / 8 <= golden_bytes);
-        compare(name, set, (const uint8_t *)golden + at);
-        at += (traces_count + 7) / 8;
-        tr_policy_set_free(set);
-    }
-    if (at != golden_bytes || count < 24) {
-        fprintf(stderr, "%zu bytes of answers for %u configs, %zu are there\n", at, count, golden_bytes);
+    count = corpus_configs_each(argv[2], walk_and_compare);
+    if (golden_at != golden_bytes || count < 24) {
+        fprintf(stderr, "%zu bytes of answers for %u configs, %zu are there\n", golden_at, count, golden_bytes);
         faults++;
     }
     free(traces);
     free(numbers);
-    free(corpus);
-    free(configs);
+    free(corpus.data);
     free(golden);
     return faults != 0;
 }
