@@ -11,6 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
+
+import otlp
 
 TAILRACED = os.environ.get("TAILRACED", "build/app/tailraced")
 TAILCTL = os.environ.get("TAILCTL", "build/tools/tailctl")
@@ -214,6 +218,25 @@ def http_get(port, path):
         return 0, b""
     head, _, body = data.partition(b"\r\n\r\n")
     return int(head.split()[1]), body
+
+
+def post(port, body, path="/v1/traces", timeout=60, **headers):
+    """(status, headers, body) of what comes back for OTLP over HTTP/1.1. Names of headers: with _ for -, and in lower case
+    what comes back."""
+    headers = {"content-type": "application/x-protobuf"} | {name.replace("_", "-"): v for name, v in headers.items()}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
+    try:
+        answer = urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as refused:
+        answer = refused
+    with answer:
+        return answer.status, {name.lower(): v for name, v in answer.headers.items()}, answer.read()
+
+
+def export(port, spans, service="shop", attributes=()):
+    """Send spans as one request, which is accepted."""
+    status, _, answer = post(port, otlp.request(spans, service, attributes))
+    assert status == 200, (status, answer)
 
 
 def tailgen(*args, place=None):

@@ -6,10 +6,9 @@ import math
 import random
 import struct
 import subprocess
-import urllib.request
 
 import otlp
-from harness import TAILRACED, Daemon, run_story, wait_for
+from harness import TAILRACED, Daemon, export, run_story, wait_for
 from sink import Sink
 
 ERRORS = "\n    - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}"
@@ -25,9 +24,7 @@ def to_sink(sink, **options):
 
 def send(d, spans, service="shop"):
     for at in range(0, len(spans), 100):
-        request = urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/traces", otlp.request(spans[at:at + 100], service),
-                                         {"content-type": "application/x-protobuf"})
-        assert urllib.request.urlopen(request, timeout=10).status == 200
+        export(d.port, spans[at:at + 100], service)
 
 
 def attributes(span):

@@ -6,10 +6,9 @@ import os
 import re
 import sys
 import time
-import urllib.request
 
 import otlp
-from harness import Daemon, run_story, wait_for
+from harness import Daemon, export, post, run_story, wait_for
 from sink import Sink
 
 HERE = os.path.join(os.environ["TAILRACE_SOURCE"], "tests/differential/collector")
@@ -34,13 +33,6 @@ def golden(name):
     return {n for n in range(TRACES) if bits[n // 8] >> n % 8 & 1}
 
 
-def send(daemon, body):
-    request = urllib.request.Request(f"http://127.0.0.1:{daemon.port}/v1/traces", body,
-                                     {"content-type": "application/x-protobuf"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 200
-
-
 def backend(sink):
     return f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]"
 
@@ -53,7 +45,7 @@ def kept(name, lcores, bodies):
     with Sink() as sink, Daemon(lcores=lcores, wait="300ms", policies=policies(name), rules="[]",
                                 backends=backend(sink)) as daemon:
         for body in bodies:
-            send(daemon, body)
+            assert post(daemon.port, body)[0] == 200
         daemon.settle()
         return {trace: len(spans) for trace, spans in sink.traces().items()}
 
@@ -82,8 +74,7 @@ def a_root_that_has_come_ends_the_wait():
                                 policies="\n    - {name: all, type: always_sample}", backends=backend(sink)) as daemon:
         rooted, waiting = os.urandom(16), os.urandom(16)
         begin = time.monotonic()
-        send(daemon, otlp.request([otlp.span(waiting, os.urandom(8), parent=os.urandom(8)),
-                                   otlp.span(rooted, os.urandom(8))], "shop", []))
+        export(daemon.port, [otlp.span(waiting, os.urandom(8), parent=os.urandom(8)), otlp.span(rooted, os.urandom(8))])
         wait_for(lambda: sink.traces(), "the trace with a root")
         assert time.monotonic() - begin >= 0.5
         assert list(sink.traces()) == [rooted.hex()]
@@ -94,7 +85,7 @@ def pending_traces_are_given_up_at_shutdown_if_told_to():
     for drop in ("true", "false"):
         with Sink() as sink, Daemon(wait=f"60s\n  drop_pending_traces_on_shutdown: {drop}", rules="[]",
                                     policies="\n    - {name: all, type: always_sample}", backends=backend(sink)) as daemon:
-            send(daemon, otlp.request([otlp.span(os.urandom(16), os.urandom(8))], "shop", []))
+            export(daemon.port, [otlp.span(os.urandom(16), os.urandom(8))])
             wait_for(lambda: daemon.audit()["held_spans"] == 1, "the span to be held")
             assert daemon.stop() == 0
             assert len(sink.traces()) == (0 if drop == "true" else 1), drop

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 
-import otlp
 from harness import Daemon, http_get, run_story, tailgen, wait_for
 from sink import Sink
 

@@ -9,7 +9,6 @@ import os
 import re
 import socket
 
-import otlp
 from harness import Daemon, free_port, run_story, tailgen, wait_for
 from sink import Sink
 

@@ -1,21 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`traces why`: each fate is told with when, from which peer and service, by which policy, and what backends said."""
 import os
-import urllib.error
-import urllib.request
 
 import otlp
-from harness import Daemon, http_get, run_story, wait_for
+from harness import Daemon, export, http_get, post, run_story, wait_for
 from sink import Sink
-
-
-def post(port, body, kind="application/x-protobuf"):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, {"content-type": kind})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as e:
-        return e.code, e.read()
 
 
 def new_id():
@@ -39,10 +28,10 @@ def every_fate_is_told():
   - {{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}
   - {{name: metrics, kind: otlp_http, endpoint: '{sink.endpoint}', signals: [metrics]}}""") as d:
         kept, dropped, rejected, late, failed = (new_id() for _ in range(5))
-        assert post(d.port, otlp.request([span(kept, error=True), span(dropped), span(late)], "cart"))[0] == 200
+        export(d.port, [span(kept, error=True), span(dropped), span(late)], "cart")
         why = fate_is(d, kept, "waiting")
         assert "cart" in str(why) and "127.0.0.1" in str(why), why
-        status, body = post(d.port, otlp.request([otlp.put(1, rejected) + otlp.put(2, b"short")]))
+        status, _, body = post(d.port, otlp.request([otlp.put(1, rejected) + otlp.put(2, b"short")]))
         assert status == 200 and b"span_id" in body, body
         fate_is(d, rejected, "rejected")
         fate_is(d, new_id(), "never_seen")
@@ -54,11 +43,11 @@ def every_fate_is_told():
         page = http_get(d.telemetry, "/")[1]
         assert b"reachable" in page and b"not used yet" in page, page
         fate_is(d, dropped, "dropped")
-        assert post(d.port, otlp.request([span(late)], "cart"))[0] == 200
+        export(d.port, [span(late)], "cart")
         d.settle()
         fate_is(d, late, "late")
         sink.answer = lambda body: (400, {}, otlp.put(1, 3) + otlp.put(2, "no such tenant"))
-        assert post(d.port, otlp.request([span(failed, error=True)], "cart"))[0] == 200
+        export(d.port, [span(failed, error=True)], "cart")
         d.settle()
         why = fate_is(d, failed, "failed")
         assert "no such tenant" in str(why), why
@@ -68,12 +57,12 @@ def a_backend_that_began_later_has_not_delivered():
     with Sink() as sink, Daemon(wait="500ms", rules="[]", policies="\n    - {name: all, type: always_sample}",
                                 backends=f"[{{name: first, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
         before, after = new_id(), new_id()
-        assert post(d.port, otlp.request([span(before)]))[0] == 200
+        export(d.port, [span(before)])
         d.settle()
         d.tailctl("config", "apply", d.write_config(backends=f"""
   - {{name: first, kind: otlp_http, endpoint: '{sink.endpoint}'}}
   - {{name: second, kind: otlp_http, endpoint: '{sink.endpoint}'}}"""))
-        assert post(d.port, otlp.request([span(after)]))[0] == 200
+        export(d.port, [span(after)])
         d.settle()
         told = [{b["name"]: b["delivered_spans"] for b in fate_is(d, i, "kept")["backends"]} for i in (before, after)]
         assert told == [{"first": 1}, {"first": 1, "second": 1}], told

@@ -9,7 +9,6 @@ import json
 import os
 
 import netns
-import otlp
 from harness import run_story
 from sink import Sink
 from wires import KEEP_ALL, Wire

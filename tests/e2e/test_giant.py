@@ -5,10 +5,9 @@ import collections
 import re
 import threading
 import time
-import urllib.request
 
 import otlp
-from harness import Daemon, run_story, wait_for
+from harness import Daemon, export, run_story, wait_for
 from sink import Sink
 
 GIANT = 100_000
@@ -23,13 +22,6 @@ POLICIES = """
     - {name: failed, type: status_code, status_code: {status_codes: [ERROR]}}"""
 # Of the spans made here: trace id, and span id by number.
 SEEN = re.compile(rb"\x0a\x10([a-z]{6}\d{10})\x12\x08(\d{8})")
-
-
-def post(port, spans):
-    body = otlp.request(spans)
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, {"content-type": "application/x-protobuf"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 200
 
 
 def trace_id(name, number=0):
@@ -52,14 +44,14 @@ class Sent:
 
 def send_giant(daemon, sent, trace, spans=GIANT, body=2000):
     for begin in range(0, spans, body):
-        post(daemon.port, spans_of(trace, range(begin, begin + body), attributes=[("wanted", "yes")]))
+        export(daemon.port, spans_of(trace, range(begin, begin + body), attributes=[("wanted", "yes")]))
         sent.spans[trace] += body
 
 
 def send_stream(daemon, sent, trace, stop, **more):
     """A trace that never ends, for as long as this is told to go on."""
     while not stop.wait(PACE):
-        post(daemon.port, spans_of(trace, range(sent.spans[trace], sent.spans[trace] + STREAM), **more))
+        export(daemon.port, spans_of(trace, range(sent.spans[trace], sent.spans[trace] + STREAM), **more))
         sent.spans[trace] += STREAM
 
 
@@ -69,7 +61,7 @@ def send_others(daemon, sent, stop):
     while not stop.wait(PACE):
         for name, attributes in (("wanted", [("wanted", "yes")]), ("others", [])):
             trace = trace_id(name, number)
-            post(daemon.port, spans_of(trace, range(SPANS), attributes=attributes))
+            export(daemon.port, spans_of(trace, range(SPANS), attributes=attributes))
             sent.spans[trace] = SPANS
             sent.at[trace] = time.monotonic()
         number += 1
@@ -176,8 +168,8 @@ def one_beyond_the_bound_is_decided_at_it():
         kept, dropped = trace_id("giants"), trace_id("failed")
         send_giant(d, sent, kept, 20_000, 1000)
         for begin in range(0, 20_000, 1000):
-            post(d.port, spans_of(dropped, range(begin, begin + 1000)))
-        post(d.port, spans_of(dropped, [20_000], error=True))
+            export(d.port, spans_of(dropped, range(begin, begin + 1000)))
+        export(d.port, spans_of(dropped, [20_000], error=True))
         audit = d.settle()
         spans, _ = came(sink)
         lost = d.counter("emit_spans_lost_total", reason="reopened")

@@ -4,24 +4,12 @@ import gzip
 import json
 import os
 import socket
-import urllib.error
-import urllib.request
 import zlib
 
 import otlp
-from harness import Daemon, http_get, run_story
+from harness import Daemon, http_get, post, run_story
 
 GOOD = otlp.request([otlp.span(b"\x01" * 16, b"\x02" * 8)])
-
-
-def post(port, body, path="/v1/traces", **headers):
-    headers = {"content-type": "application/x-protobuf"} | {k.replace("_", "-"): v for k, v in headers.items()}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
-    except urllib.error.HTTPError as e:
-        return e.code, {k.lower(): v for k, v in e.headers.items()}, e.read()
 
 
 def status_message(body):

@@ -14,10 +14,9 @@ import sys
 import tempfile
 import time
 import types
-import urllib.request
 
 import otlp
-from harness import DIES_WITH_US, Daemon, free_port, run_story, wait_for
+from harness import DIES_WITH_US, Daemon, export, free_port, run_story, wait_for
 from sink import Sink
 
 sys.path.insert(0, os.path.join(os.environ.get("TAILRACE_SOURCE", "."), "perf/compare.d"))
@@ -28,12 +27,6 @@ SPANS = 6   # a trace, the root among them
 PAD = 2000  # bytes of a name
 JOURNAL = 4 << 20
 IN_TIME = b"in time and slow"  # an id
-
-
-def post(port, body):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, {"content-type": "application/x-protobuf"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return answer.status
 
 
 def parts(trace, late):
@@ -63,7 +56,7 @@ def send(daemon, waits_of_journal, seconds, seed):
         while due and due[0][0] <= now:
             bodies.append(heapq.heappop(due)[1])
         if bodies:
-            assert post(daemon.port, otlp.request(bodies)) == 200
+            export(daemon.port, bodies)
         time.sleep(0.02)  # the pace of the traffic
     return late_ids
 
@@ -124,7 +117,7 @@ def what_a_collector_keeps(collector, cache, seconds):
         try:
             wait_for(lambda: process.poll() is not None or answers(port), "the Collector to listen")
             children, root = parts(IN_TIME, 2)
-            assert post(port, otlp.request([*children, root])) == 200
+            export(port, [*children, root])
             late = send(types.SimpleNamespace(port=port), 8, seconds, 7)
         finally:
             process.terminate()  # it decides on what it has

@@ -8,10 +8,9 @@ import json
 import os
 import threading
 import time
-import urllib.request
 
 import otlp
-from harness import Daemon, free_port, run_story, tailgen, wait_for
+from harness import Daemon, free_port, post, run_story, tailgen, wait_for
 from sink import Sink
 
 try:
@@ -40,14 +39,9 @@ def seconds_of(stamp):
 def begin_trace(d):
     """A trace of one span; its id, or None where the daemon said to come back later."""
     trace = os.urandom(16)
-    body = otlp.request([otlp.span(trace, os.urandom(7) + b"\x01")], "probe")
-    try:
-        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/traces", body,
-                                                      {"content-type": "application/x-protobuf"}), timeout=10)
-    except urllib.error.HTTPError as e:
-        assert e.code == 503 and e.headers["Retry-After"], e
-        return None
-    return trace
+    status, headers, _ = post(d.port, otlp.request([otlp.span(trace, os.urandom(7) + b"\x01")], "probe"))
+    assert status == 200 or (status == 503 and headers["retry-after"]), (status, headers)
+    return trace if status == 200 else None
 
 
 def waited(d, trace):

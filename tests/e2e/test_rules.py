@@ -4,21 +4,14 @@ metrics. Then a dynamic sampler on two lcores: a frequent key is thinned out, ra
 import json
 import os
 import time
-import urllib.request
 
 import yaml
 
 import otlp
-from harness import Daemon, run_story, wait_for
+from harness import Daemon, export, run_story, wait_for
 from sink import Sink
 
 MS = 1_000_000
-
-
-def post(port, body):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, {"content-type": "application/x-protobuf"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return answer.status
 
 
 def new_id():
@@ -33,7 +26,7 @@ def span(trace, service, route=None, ms=1, error=False, child=False, attributes=
 
 def send(d, *spans):
     for one, service in spans:
-        assert post(d.port, otlp.request([one], service)) == 200
+        export(d.port, [one], service)
 
 
 def policies_of_the_example():
@@ -87,7 +80,7 @@ def rates_follow_the_keys():
             for route, count in (("/often", 200), ("/rare", 1), ("/seldom", 2)):
                 ids = [new_id() for _ in range(count)]
                 spans = [s for t in ids for s in (span(t, "web", route)[0], span(t, "web", "/inner", child=True)[0])]
-                assert post(d.port, otlp.request(spans, "web")) == 200
+                export(d.port, spans, "web")
                 sent.setdefault(route, []).extend(t.hex() for t in ids)
             d.settle()
 

@@ -15,7 +15,7 @@ import urllib.request
 import yaml
 
 import otlp
-from harness import Daemon, run_story, tailgen, wait_for
+from harness import Daemon, export, post, run_story, tailgen, wait_for
 from sink import Sink
 
 SOURCE = os.environ.get("TAILRACE_SOURCE", os.path.join(os.path.dirname(__file__), "../.."))
@@ -40,12 +40,6 @@ def block(options):
 def metric_bodies(sink):
     with sink.lock:
         return [b for p, _, b in sink.bodies if p == "/v1/metrics"]
-
-
-def send(port, body):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        assert answer.status == 200
 
 
 def scrape(d, accept="*/*"):
@@ -95,7 +89,7 @@ def equal_the_connector_s(name, options, golden, lcores):
         with Daemon(policies=TENTH, lcores=lcores, journal="16MiB", backends=backend(sink, "[metrics]"),
                     extra=block(options | {"metrics_flush_interval": "1s"})) as d:
             for body in corpus.requests():
-                send(d.port, body)
+                assert post(d.port, body)[0] == 200
             d.audit()
         differ = series.same(golden, series.final(metric_bodies(sink)))
     assert not differ, f"{name}, {lcores} lcores: {len(differ)} of {len(golden)}:\n" + "\n".join(differ[:4])
@@ -264,7 +258,7 @@ def what_is_too_much_counts_as_overflow():
                     extra=block({"metrics_flush_interval": "1s", "series_max": 16, "resource_metrics_cache_size": 2})) as d:
             for i in range(300):
                 spans = [otlp.span((i + 1).to_bytes(16, "big"), (i + 1).to_bytes(8, "big"), name=f"op-{i % 40}")]
-                send(d.port, otlp.request(spans, service=f"service-{i % 5}"))
+                export(d.port, spans, service=f"service-{i % 5}")
             assert d.counter("span_metrics_spans_total", outcome="overflow") > 100
             assert d.counter("span_metrics_resources") <= 4
         final = series.final(metric_bodies(sink))

@@ -3,10 +3,9 @@
 import json
 import os
 import subprocess
-import urllib.request
 
 import otlp
-from harness import Daemon, run_story, wait_for
+from harness import Daemon, export, run_story, wait_for
 from sink import Sink
 
 BODY = json.dumps({"resourceSpans": [{
@@ -46,10 +45,8 @@ def a_resource_s_attribute_is_demoted_onto_each_of_its_spans():
     with Sink() as sink, Daemon(wait="500ms", rules='[{keys: ["host.ip"], action: demote}, {keys: [secret], action: drop}]',
                                 policies="\n    - {name: all, type: always_sample}",
                                 backends=f"[{{name: sink, kind: otlp_http, endpoint: '{sink.endpoint}'}}]") as d:
-        body = otlp.request([otlp.span(os.urandom(16), os.urandom(8)) for _ in range(3)], "shop",
-                            [("host.ip", "10.0.0.1"), ("secret", "x"), ("zone", "a")])
-        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{d.port}/v1/traces", body,
-                                                      {"content-type": "application/x-protobuf"}), timeout=10)
+        export(d.port, [otlp.span(os.urandom(16), os.urandom(8)) for _ in range(3)], "shop",
+               [("host.ip", "10.0.0.1"), ("secret", "x"), ("zone", "a")])
         d.settle()
         spans = list(sink.spans())
         assert len(spans) == 3
