@@ -219,8 +219,20 @@ static int config_check(void *options, const char *path, struct tr_error *error)
     return listen_check(config, error) < 0 ? -EINVAL : devices_check(config, error);
 }
 
+// Everybody's first try is the file that they have.
+static const char *key_of_another(const char *key)
+{
+    static const char *const collector[] = {"receivers", "processors", "exporters", "connectors", "extensions", "service"};
+
+    for (size_t i = 0; i < TR_NELEMS(collector); i++)
+        if (strcmp(key, collector[i]) == 0)
+            return "this is a Collector's config; `tailctl config import FILE` makes one of ours";
+    return NULL;
+}
+
 const struct tr_option_table tr_config_table = {.title = "tailrace",
                                                 .rows = config_rows,
                                                 .count = TR_NELEMS(config_rows),
                                                 .struct_bytes = sizeof(struct tr_config),
-                                                .check = config_check};
+                                                .check = config_check,
+                                                .unknown = key_of_another};

@@ -169,7 +169,10 @@ static int unknown_fail(const struct tr_option_table *table, const struct tr_yam
                         const struct tr_yaml_node *entry, struct tr_error *error)
 {
     struct tr_nearest nearest = {.written = entry->key};
+    const char *meant = table->unknown ? table->unknown(entry->key) : NULL;
 
+    if (meant)
+        return tr_yaml_fail_key(map, entry->key, entry->key_line, error, "unknown key: %s", meant);
     for (size_t i = 0; i < table->count; i++)
         tr_nearest_offer(&nearest, table->rows[i].name);
     if (nearest.name)

@@ -81,6 +81,9 @@ struct tr_option_table {
     // The line is added if the error begins with a path. Returns 0 or tr_error_set(error, EINVAL,
     // "%s.listen[0]: ...", path, ...).
     int (*check)(void *options, const char *path, struct tr_error *error);
+
+    // What a key that is not among the rows may mean, NULL: nothing. NULL: no key does.
+    const char *(*unknown)(const char *key);
 };
 
 #define TR_OPTION_(s, field, name_, type_, initial_, min_, max_, flags_, names_, table_, help_)              \

@@ -184,6 +184,9 @@ static void every_row_says_what_is_wrong_and_where(void **state)
 static const struct {
     const char *text, *error; // how it begins
 } contradictions[] = {
+    {"receivers: {otlp: {}}\n", "line 1: receivers: unknown key: this is a Collector's config; `tailctl config import FILE`"},
+    {"service: {}\n", "line 1: service: unknown key: this is a Collector's config"},
+    {"receiver: {}\n", "line 1: receiver: unknown key"},
     {POLICY("{name: a, type: latency, latency: {threshold_ms: 10, upper_threshold_ms: 5}}"),
      "line 3: tail_sampling.policies[0].latency"},
     {POLICY("{name: a, type: numeric_attribute, numeric_attribute: {key: k, min_value: 7, max_value: 5}}"),
