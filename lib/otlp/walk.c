@@ -91,53 +91,75 @@ static inline bool scalar(const uint8_t *any, uint32_t bytes)
     }
 }
 
-// Walk one attribute, `p` at its length. Returns the byte after it, NULL: malformed.
-static inline const uint8_t *attribute(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
-                                       const uint8_t *p, const uint8_t *end, const struct taker *taker)
+// Bytes of the varint at `p`, where 8 can be read. 0: they are more than 8.
+static inline uint32_t varint_bytes(const uint8_t *p)
 {
-    const uint8_t *next, *key, *any;
-    uint32_t bytes, key_bytes, any_bytes, head;
+    uint64_t ends = ~tr_key_load64(p) & 0x8080808080808080ull;
+
+    return ends ? (uint32_t)__builtin_ctzll(ends) / 8 + 1 : 0;
+}
+
+// An attribute that is neither a short string nor an integer: a key and a scalar, or any shape. Returns false: malformed.
+static __attribute__((noinline)) bool attribute_rare(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
+                                                     const uint8_t *kv, uint32_t bytes, const struct taker *taker)
+{
+    const uint8_t *key, *any;
+    uint32_t key_bytes, any_bytes;
     struct tr_value value;
+    int index;
+
+    any = tr_key_value_plain(kv, bytes, &key, &key_bytes, &any_bytes);
+    if (tr_unlikely(!any || !scalar(any, any_bytes)))
+        return attribute_general(plan, keys, kv, bytes, taker);
+    index = tr_walk_keys_find(keys, key, key_bytes);
+    if (index >= 0) {
+        tr_value_read(any, any_bytes, &value); // scalar() has seen that it is whole
+        value_test(plan, &keys->keys[index], &value, taker);
+    }
+    return true;
+}
+
+// Walk one attribute, `p` at its length. Returns the byte after it, NULL: malformed.
+static inline __attribute__((always_inline)) const uint8_t *attribute(const struct tr_walk_plan *plan,
+                                                                      const struct tr_walk_keys *keys, const uint8_t *p,
+                                                                      const uint8_t *end, const struct taker *taker)
+{
+    const uint8_t *next, *any;
+    uint32_t bytes, any_bytes, head;
+    struct tr_value value;
+    uint64_t number;
     int index;
 
     p = tr_pb_length(p, end, &bytes);
     if (tr_unlikely(!p))
         return NULL;
     next = p + bytes;
-    // A string, and all lengths of one byte: tag and length of the value and of the string are four bytes to
-    // compare.
-    if (tr_likely(bytes >= 6 && bytes < 0x80 && p[0] == TAG(1, BYTES) && p[1] + 6u <= bytes)) {
-        key_bytes = p[1];
-        any = p + 2 + key_bytes;
-        any_bytes = bytes - key_bytes - 4;
-        memcpy(&head, any, 4);
-        if (tr_likely(head ==
-                      (TAG(2, BYTES) | any_bytes << 8 | TAG(1, BYTES) << 16 | (any_bytes - 2) << 24))) {
-            index = tr_walk_keys_find(keys, p + 2, key_bytes);
-            if (tr_likely(index < 0))
-                return next;
-            value = (struct tr_value){.type = TR_VALUE_STRING, .bytes = any + 4, .length = any_bytes - 2};
-            value_test(plan, &keys->keys[index], &value, taker);
+    // All lengths of one byte: tag and length of the value and of the string in it are four bytes to compare.
+    if (tr_unlikely(bytes < 6 || bytes >= 0x80 || p[0] != TAG(1, BYTES) || p[1] + 6u > bytes))
+        return attribute_rare(plan, keys, p, bytes, taker) ? next : NULL;
+    any = p + 2 + p[1];
+    any_bytes = bytes - p[1] - 4;
+    memcpy(&head, any, 4);
+    if (tr_likely(head == (TAG(2, BYTES) | any_bytes << 8 | TAG(1, BYTES) << 16 | (any_bytes - 2) << 24))) {
+        index = tr_walk_keys_find(keys, p + 2, p[1]);
+        if (tr_likely(index < 0))
             return next;
-        }
-    }
-    any = tr_key_value_plain(p, bytes, &key, &key_bytes, &any_bytes);
-    if (tr_unlikely(!any || !scalar(any, any_bytes)))
-        return attribute_general(plan, keys, p, bytes, taker) ? next : NULL;
-    index = tr_walk_keys_find(keys, key, key_bytes);
-    if (tr_unlikely(index >= 0)) {
-        // scalar() has seen that it is whole.
-        if (any_bytes && any[0] == TAG(3, VARINT)) {
-            uint64_t number;
-
-            tr_pb_varint(any + 1, any + any_bytes, &number);
-            value = (struct tr_value){.type = TR_VALUE_INT, .integer = (int64_t)number};
-        } else {
-            tr_value_read(any, any_bytes, &value);
-        }
+        value = (struct tr_value){.type = TR_VALUE_STRING, .bytes = any + 4, .length = any_bytes - 2};
         value_test(plan, &keys->keys[index], &value, taker);
+        return next;
     }
-    return next;
+    // An integer of one varint, which fills the value.
+    if (tr_likely((head & 0xffffff) == (TAG(2, BYTES) | any_bytes << 8 | TAG(3, VARINT) << 16) && end - any >= 11 &&
+                  varint_bytes(any + 3) == any_bytes - 1)) {
+        index = tr_walk_keys_find(keys, p + 2, p[1]);
+        if (tr_likely(index < 0))
+            return next;
+        tr_pb_varint(any + 3, next, &number);
+        value = (struct tr_value){.type = TR_VALUE_INT, .integer = (int64_t)number};
+        value_test(plan, &keys->keys[index], &value, taker);
+        return next;
+    }
+    return attribute_rare(plan, keys, p, bytes, taker) ? next : NULL;
 }
 
 // The attributes of a resource or a scope, which are its fields of that tag.
@@ -357,6 +379,12 @@ static inline bool fields_walk(const struct tr_walk_plan *plan, const uint8_t *p
         case TAG(13, BYTES):
             p = message(TR_OTLP_LINK, p, end);
             break;
+        case (TAG(16, FIXED32) & 0x7f) | 0x80: // the flags' tag has two bytes
+            if (tr_likely(p < end && *p == TAG(16, FIXED32) >> 7)) {
+                p = fixed32(p + 1, end, &notes->flags);
+                break;
+            }
+            __attribute__((fallthrough));
         default:
             // 1 to 15 are all known: another tag of one byte has the wrong type, or number 0.
             if (tag < 0x80)
