@@ -18,24 +18,29 @@ struct taker {
     uint32_t lcore;
 };
 
-static inline void value_note(const struct tr_walk_plan *plan, const struct tr_walk_key *key, const struct tr_value *value,
-                              struct tr_walk_notes *notes)
+// Where a watched key's value is put together: where it stays if it is the first of its key, so that it is not copied.
+static inline struct tr_value *value_place(const struct tr_walk_key *key, struct tr_walk_notes *notes,
+                                           struct tr_value *scratch)
 {
     uint32_t slot = key->note - 1u;
-    uint64_t *have = &notes->have[slot / 64], bit = 1ull << slot % 64;
 
-    if (*have & bit)
-        return;
-    *have |= bit;
-    notes->values[slot] = *value;
+    return key->note && !(notes->have[slot / 64] >> slot % 64 & 1) ? &notes->values[slot] : scratch;
+}
+
+static inline void value_noted(const struct tr_walk_plan *plan, const struct tr_walk_key *key, const struct tr_value *value,
+                               struct tr_walk_notes *notes)
+{
+    uint32_t slot = key->note - 1u;
+
+    notes->have[slot / 64] |= 1ull << slot % 64;
     notes->ready |= key->ready;
     for (uint32_t n = key->guards; n; n = plan->programs[n - 1].guard_next)
         notes->ready |= (uint64_t)plan->programs[n - 1].guard(plan->programs[n - 1].argument, value) << (n - 1);
 }
 
-// Apart: the loop over a span's fields, most of which nobody watches, keeps its registers.
-static __attribute__((noinline)) void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
-                              const struct tr_value *value, const struct taker *taker)
+// `stays` where the value lies in its place among the notes.
+static inline void value_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key, const struct tr_value *value,
+                              bool stays, const struct taker *taker)
 {
     struct tr_bits *bits = taker->bits;
 
@@ -48,8 +53,36 @@ static __attribute__((noinline)) void value_test(const struct tr_walk_plan *plan
     }
     if (key->match.match)
         key->match.match(key->match.argument, value, taker->lcore, bits);
-    if (key->note)
-        value_note(plan, key, value, taker->notes);
+    if (stays)
+        value_noted(plan, key, value, taker->notes);
+}
+
+// Apart, with all that a value is in registers: the loop over a span's fields, most of which nobody watches, keeps its own.
+static __attribute__((noinline)) void string_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
+                                                  const uint8_t *bytes, uint32_t length, const struct taker *taker)
+{
+    struct tr_value scratch, *value = value_place(key, taker->notes, &scratch);
+
+    *value = (struct tr_value){.type = TR_VALUE_STRING, .bytes = bytes, .length = length};
+    value_test(plan, key, value, value != &scratch, taker);
+}
+
+static __attribute__((noinline)) void integer_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
+                                                   int64_t integer, const struct taker *taker)
+{
+    struct tr_value scratch, *value = value_place(key, taker->notes, &scratch);
+
+    *value = (struct tr_value){.type = TR_VALUE_INT, .integer = integer};
+    value_test(plan, key, value, value != &scratch, taker);
+}
+
+static void any_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key, const struct tr_value *any,
+                     const struct taker *taker)
+{
+    struct tr_value scratch, *value = value_place(key, taker->notes, &scratch);
+
+    *value = *any;
+    value_test(plan, key, value, value != &scratch, taker);
 }
 
 // An attribute of any shape.
@@ -63,7 +96,7 @@ static bool attribute_general(const struct tr_walk_plan *plan, const struct tr_w
         return false;
     index = tr_walk_keys_find(keys, pair.key, pair.key_bytes);
     if (index >= 0)
-        value_test(plan, &keys->keys[index], &pair.value, taker);
+        any_test(plan, &keys->keys[index], &pair.value, taker);
     return true;
 }
 
@@ -99,6 +132,16 @@ static inline uint32_t varint_bytes(const uint8_t *p)
     return ends ? (uint32_t)__builtin_ctzll(ends) / 8 + 1 : 0;
 }
 
+// A varint of 1 to 8 bytes: seven bits of each.
+static inline int64_t varint_of(const uint8_t *p, uint32_t bytes)
+{
+    uint64_t v = tr_key_load64(p) & (0x7f7f7f7f7f7f7f7full >> (64 - 8 * bytes));
+
+    v = (v & 0x007f007f007f007full) | (v & 0x7f007f007f007f00ull) >> 1;
+    v = (v & 0x00003fff00003fffull) | (v & 0x3fff00003fff0000ull) >> 2;
+    return (int64_t)((v & 0x000000000fffffffull) | (v & 0x0fffffff00000000ull) >> 4);
+}
+
 // An attribute that is neither a short string nor an integer: a key and a scalar, or any shape. Returns false: malformed.
 static __attribute__((noinline)) bool attribute_rare(const struct tr_walk_plan *plan, const struct tr_walk_keys *keys,
                                                      const uint8_t *kv, uint32_t bytes, const struct taker *taker)
@@ -114,7 +157,7 @@ static __attribute__((noinline)) bool attribute_rare(const struct tr_walk_plan *
     index = tr_walk_keys_find(keys, key, key_bytes);
     if (index >= 0) {
         tr_value_read(any, any_bytes, &value); // scalar() has seen that it is whole
-        value_test(plan, &keys->keys[index], &value, taker);
+        any_test(plan, &keys->keys[index], &value, taker);
     }
     return true;
 }
@@ -126,8 +169,6 @@ static inline __attribute__((always_inline)) const uint8_t *attribute(const stru
 {
     const uint8_t *next, *any;
     uint32_t bytes, any_bytes, head;
-    struct tr_value value;
-    uint64_t number;
     int index;
 
     p = tr_pb_length(p, end, &bytes);
@@ -144,8 +185,7 @@ static inline __attribute__((always_inline)) const uint8_t *attribute(const stru
         index = tr_walk_keys_find(keys, p + 2, p[1]);
         if (tr_likely(index < 0))
             return next;
-        value = (struct tr_value){.type = TR_VALUE_STRING, .bytes = any + 4, .length = any_bytes - 2};
-        value_test(plan, &keys->keys[index], &value, taker);
+        string_test(plan, &keys->keys[index], any + 4, any_bytes - 2, taker);
         return next;
     }
     // An integer of one varint, which fills the value.
@@ -154,9 +194,7 @@ static inline __attribute__((always_inline)) const uint8_t *attribute(const stru
         index = tr_walk_keys_find(keys, p + 2, p[1]);
         if (tr_likely(index < 0))
             return next;
-        tr_pb_varint(any + 3, next, &number);
-        value = (struct tr_value){.type = TR_VALUE_INT, .integer = (int64_t)number};
-        value_test(plan, &keys->keys[index], &value, taker);
+        integer_test(plan, &keys->keys[index], varint_of(any + 3, any_bytes - 1), taker);
         return next;
     }
     return attribute_rare(plan, keys, p, bytes, taker) ? next : NULL;
