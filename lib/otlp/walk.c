@@ -27,15 +27,24 @@ static inline struct tr_value *value_place(const struct tr_walk_key *key, struct
     return key->note && !(notes->have[slot / 64] >> slot % 64 & 1) ? &notes->values[slot] : scratch;
 }
 
+// The programs that there is a reason to run.
+static inline uint64_t value_readies(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
+                                     const struct tr_value *value)
+{
+    uint64_t ready = key->ready;
+
+    for (uint32_t n = key->guards; n; n = plan->programs[n - 1].guard_next)
+        ready |= (uint64_t)plan->programs[n - 1].guard(plan->programs[n - 1].argument, value) << (n - 1);
+    return ready;
+}
+
 static inline void value_noted(const struct tr_walk_plan *plan, const struct tr_walk_key *key, const struct tr_value *value,
                                struct tr_walk_notes *notes)
 {
     uint32_t slot = key->note - 1u;
 
     notes->have[slot / 64] |= 1ull << slot % 64;
-    notes->ready |= key->ready;
-    for (uint32_t n = key->guards; n; n = plan->programs[n - 1].guard_next)
-        notes->ready |= (uint64_t)plan->programs[n - 1].guard(plan->programs[n - 1].argument, value) << (n - 1);
+    notes->ready |= value_readies(plan, key, value);
 }
 
 // `stays` where the value lies in its place among the notes.
@@ -67,13 +76,33 @@ static __attribute__((noinline)) void string_test(const struct tr_walk_plan *pla
     value_test(plan, key, value, value != &scratch, taker);
 }
 
+static __attribute__((noinline)) void memo_fill(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
+                                                const struct tr_value *value, struct tr_walk_memo *memo)
+{
+    *memo = (struct tr_walk_memo){.integer = value->integer, .known = true, .ready = value_readies(plan, key, value)};
+    for (uint32_t i = key->first_test, end = i + key->tests; i < end; i++)
+        memo->word |= (uint64_t)plan->tests[i].test(plan->tests[i].argument, value) << plan->tests[i].predicate;
+}
+
 static __attribute__((noinline)) void integer_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key,
                                                    int64_t integer, const struct taker *taker)
 {
     struct tr_value scratch, *value = value_place(key, taker->notes, &scratch);
+    struct tr_walk_memo *memo;
 
     *value = (struct tr_value){.type = TR_VALUE_INT, .integer = integer};
-    value_test(plan, key, value, value != &scratch, taker);
+    if (!key->memos) {
+        value_test(plan, key, value, value != &scratch, taker);
+        return;
+    }
+    memo = &key->memos[taker->lcore];
+    if (tr_unlikely(memo->integer != integer || !memo->known))
+        memo_fill(plan, key, value, memo);
+    taker->bits->word[0] |= memo->word;
+    if (value != &scratch) {
+        taker->notes->have[(key->note - 1u) / 64] |= 1ull << (key->note - 1u) % 64;
+        taker->notes->ready |= memo->ready;
+    }
 }
 
 static void any_test(const struct tr_walk_plan *plan, const struct tr_walk_key *key, const struct tr_value *any,

@@ -115,6 +115,15 @@ struct tr_walk_program {
     } slot_bits[TR_WALK_SLOT_WORDS];
 };
 
+// What a key's tests and guards said of the integer that it had last: status codes and ports are the same again and again.
+// One an lcore.
+struct tr_walk_memo {
+    _Alignas(TR_CACHE_LINE) int64_t integer;
+    bool known;
+    uint64_t word;  // predicates below 64
+    uint64_t ready; // programs
+};
+
 struct tr_walk_key {
     const char *name;
     uint32_t bytes;
@@ -123,6 +132,7 @@ struct tr_walk_key {
     uint16_t note;   // slot + 1 of the value that programs look at; 0: none does
     uint16_t guards; // the first program + 1 with a guard on its value; 0: none
     struct tr_walk_match match; // .match NULL: none
+    struct tr_walk_memo *memos; // by lcore; NULL: nothing is remembered
     uint64_t ready;       // of the first 64 programs those to which it is a reason to run, whatever its value
     uint64_t first, last; // set by tr_walk_keys_build(): its first and last 8 bytes
 };

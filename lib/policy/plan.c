@@ -133,6 +133,30 @@ static void own_fields_make(struct tr_policy_set_whole *whole)
     span_tests_add(whole, true);
 }
 
+// Integers are remembered where all that is asked of them is a question of the value alone, and its answer fits.
+static bool memo_wanted(const struct tr_policy_set_whole *whole, const struct tr_walk_key *key)
+{
+    for (uint32_t i = 0; i < key->tests; i++)
+        if (whole->tests[key->first_test + i].predicate >= 64)
+            return false;
+    return !key->match.match && (key->tests || key->guards);
+}
+
+static int memos_make(struct tr_policy_set_whole *whole, uint32_t lcores)
+{
+    struct tr_walk_keys *keys = &whole->set.plan.span;
+    size_t bytes = (keys->count + 1) * (size_t)lcores * sizeof(*whole->memos);
+
+    whole->memos = aligned_alloc(TR_CACHE_LINE, bytes);
+    if (!whole->memos)
+        return -ENOMEM;
+    memset(whole->memos, 0, bytes);
+    for (uint32_t i = 0; i < keys->count; i++)
+        if (memo_wanted(whole, &keys->keys[i]))
+            keys->keys[i].memos = whole->memos + (size_t)i * lcores;
+    return 0;
+}
+
 int tr_policy_plan_make(struct tr_policy_set_whole *whole, const struct tr_strings *watched, uint32_t lcores,
                         struct tr_error *error)
 {
@@ -154,6 +178,8 @@ int tr_policy_plan_make(struct tr_policy_set_whole *whole, const struct tr_strin
         tests = place_make(whole, &plan->resource, TR_PLACE_RESOURCE, (uint32_t)tests, watched, lcores, error);
     if (tests >= 0 && scope_make(whole, error) < 0)
         tests = -EINVAL;
+    if (tests >= 0 && memos_make(whole, lcores) < 0)
+        tests = -ENOMEM;
     if (tests < 0)
         return tests;
     plan->tests = whole->tests;
@@ -180,6 +206,7 @@ void tr_policy_plan_clear(struct tr_policy_set_whole *whole)
     free(whole->regexes);
     free(whole->programs);
     free(whole->watched);
+    free(whole->memos);
     free(whole->slots);
     free(whole->tests);
     free(whole->span_tests);

@@ -28,6 +28,7 @@ struct tr_policy_set_whole {
     struct tr_walk_program *programs;
     uint16_t *slots; // of the programs' keys
     uint32_t slots_count;
+    struct tr_walk_memo *memos;
     struct tr_walk_watch *watched; // of keys that others want noted
 };
 

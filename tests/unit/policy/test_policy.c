@@ -284,6 +284,22 @@ static void numeric_attribute(void **state)
     assert_true(KEEPS({.status = 0}));
 }
 
+// What is remembered of the last integer is forgotten with the next one, on each lcore.
+static void numeric_attribute_of_changing_values(void **state)
+{
+    static const int64_t values[] = {0, 200, 200, 504, 200, 504, 504, 429, 0, -1, INT64_MAX, 504};
+
+    assert_int_equal(compile(POLICY("n", "numeric_attribute", "key: code, min_value: 500, max_value: 599"), NULL, 1), 0);
+    for (size_t i = 0; i < TR_NELEMS(values); i++) {
+        assert_int_equal(KEEPS({.key = "code", INT(values[i])}), values[i] == 504);
+        assert_false(KEEPS({.key = "code", .value = "504"}));
+    }
+    tr_policy_set_free(set);
+    assert_int_equal(compile(POLICY("n", "numeric_attribute", "key: code, min_value: -5, max_value: 5"), NULL, 1), 0);
+    assert_true(KEEPS({.key = "code", INT(0)})); // the first one, too
+    assert_true(KEEPS({.key = "code", .value = "504"})); // no integer counts as 0
+}
+
 static void boolean_attribute(void **state)
 {
     assert_int_equal(compile(POLICY("b", "boolean_attribute", "key: debug, value: true"), NULL, 1), 0);
@@ -587,6 +603,7 @@ int main(void)
         TEST(string_attribute_beside_patterns_of_its_key),
         TEST(and_wants_all),
         TEST(numeric_attribute),
+        TEST(numeric_attribute_of_changing_values),
         TEST(boolean_attribute),
         TEST(span_count),
         TEST(trace_state_and_trace_flags),
