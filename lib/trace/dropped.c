@@ -121,7 +121,7 @@ static void refs_write(const struct tr_dropped_record *record, const struct tr_t
 }
 
 uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table, uint32_t number, uint64_t earlier,
-                        uint64_t now)
+                        uint32_t written_s)
 {
     const struct tr_entry *entry = tr_table_entry(table, number);
     uint64_t begin = refs_begin(entry->flags), size = begin + entry->spans * ref_bytes(table);
@@ -146,7 +146,7 @@ uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table
                                          .size = (uint32_t)size,
                                          .epoch = entry->epoch,
                                          .refs = refs,
-                                         .written_s = (uint32_t)(now / TR_S)};
+                                         .written_s = written_s};
     dropped->traces += !earlier;
     if (tr_unlikely(entry->flags & TR_ENTRY_WIDE))
         memcpy(wide_of(record), tr_table_wide(table, number), TR_WIDE_WORDS * sizeof(uint64_t));
@@ -176,23 +176,29 @@ void tr_dropped_recall(const struct tr_dropped *dropped, uint64_t position, stru
 }
 
 // The records that a position leads to, newest first. Returns how many.
-static uint32_t chain_read(const struct tr_dropped *dropped, uint64_t position,
+static uint32_t chain_read(const struct tr_dropped *dropped, uint64_t position, uint64_t now,
                            const struct tr_dropped_record *chain[TR_DROPPED_CHAIN])
 {
+    const struct tr_dropped_record *record;
     uint32_t count = 0;
 
-    while (count < TR_DROPPED_CHAIN && (chain[count] = tr_dropped_at(dropped, position)) != NULL)
-        position = chain[count++]->earlier;
+    while (count < TR_DROPPED_CHAIN && (record = tr_dropped_at(dropped, position)) != NULL &&
+           (uint32_t)(now / TR_S) - record->written_s < FOLLOWED_S) {
+        chain[count++] = record;
+        position = record->earlier;
+    }
     return count;
 }
 
-struct tr_dropped_chain tr_dropped_chain(const struct tr_dropped *dropped, uint64_t position)
+struct tr_dropped_chain tr_dropped_chain(const struct tr_dropped *dropped, uint64_t position, uint64_t now)
 {
     const struct tr_dropped_record *records[TR_DROPPED_CHAIN];
-    struct tr_dropped_chain chain = {.records = chain_read(dropped, position, records)};
+    struct tr_dropped_chain chain = {.records = chain_read(dropped, position, now, records)};
 
-    for (uint32_t i = 0; i < chain.records; i++)
+    for (uint32_t i = 0; i < chain.records; i++) {
         chain.refs += records[i]->refs;
+        chain.written_s = records[i]->written_s;
+    }
     return chain;
 }
 
@@ -213,11 +219,9 @@ void tr_dropped_refs(const struct tr_dropped *dropped, uint64_t position, struct
                      uint32_t most, uint64_t now)
 {
     const struct tr_dropped_record *chain[TR_DROPPED_CHAIN];
-    uint32_t count = chain_read(dropped, position, chain);
+    uint32_t count = chain_read(dropped, position, now, chain);
     uint64_t refs = 0, skip;
 
-    while (count && (uint32_t)(now / TR_S) - chain[count - 1]->written_s >= FOLLOWED_S)
-        count--;
     for (uint32_t i = 0; i < count; i++)
         refs += chain[i]->refs;
     skip = refs - TR_MIN(refs, (uint64_t)TR_MIN(most, table->refs_max - table->refs));

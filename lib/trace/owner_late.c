@@ -50,7 +50,7 @@
 //   - What asking costs: nothing much, but for those policies, which sort its spans. A trace of more than SOON references
 //     is asked about for these so rarely that it takes a fiftieth of the time (`later`), however many late spans it gets.
 //     Acknowledgements don't wait for it, as what came late lies at the head of the journal.
-//   - 45 bits of position: references are not followed 4 hours after they were written down (dropped.c).
+//   - 45 bits of position: references are not followed 4 hours after they were written down first (dropped.c).
 #include "trace/owner_internal.h"
 
 #include "base/hash.h"
@@ -91,9 +91,10 @@ bool tr_owner_past_find(const struct tr_owner *owner, uint64_t hash, const uint8
     return true;
 }
 
-uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint64_t earlier, struct tr_owner_turn *turn)
+uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint64_t earlier, uint32_t written_s,
+                               struct tr_owner_turn *turn)
 {
-    uint64_t position = tr_dropped_put(&owner->dropped, &owner->table, number, earlier, turn->now);
+    uint64_t position = tr_dropped_put(&owner->dropped, &owner->table, number, earlier, written_s);
 
     tr_owner_spend(turn, tr_table_entry(&owner->table, number)->spans / 16);
     tr_gauge(&owner->counters.traces_mindful, owner->dropped.traces);
@@ -173,7 +174,7 @@ static bool epoch_alive(const struct tr_owner *owner, uint32_t epoch)
 static void whole_recall(struct tr_owner *owner, uint32_t number, const struct tr_past *past, uint64_t now)
 {
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
-    uint64_t refs = tr_dropped_chain(&owner->dropped, past->dropped).refs;
+    uint64_t refs = tr_dropped_chain(&owner->dropped, past->dropped, now).refs;
 
     if (refs != entry->earlier || refs > owner->trace_spans_max / 2 ||
         refs >= owner->table.refs_max - owner->table.refs)
@@ -256,7 +257,7 @@ bool tr_owner_late_take(struct tr_owner *owner, uint32_t origin, const struct tr
 static void refs_gather(struct tr_owner *owner, uint32_t number, uint64_t earlier, struct tr_owner_turn *turn)
 {
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
-    uint64_t position = tr_owner_dropped_keep(owner, number, earlier, turn);
+    uint64_t position = tr_owner_dropped_keep(owner, number, earlier, (uint32_t)(turn->now / TR_S), turn);
 
     entry->earlier += entry->spans;
     tr_table_strip(&owner->table, number);
@@ -265,16 +266,27 @@ static void refs_gather(struct tr_owner *owner, uint32_t number, uint64_t earlie
     tr_owner_spend(turn, entry->spans / 16);
 }
 
+// What was written of it stays there, and what came is written behind it; but for what is in the entry already, and for a
+// chain that is long: then all is written anew, which makes none of its references younger.
+static void dropped_again(struct tr_owner *owner, uint32_t number, struct tr_verdict_record *record, bool apart,
+                          struct tr_owner_turn *turn)
+{
+    struct tr_dropped_chain chain = tr_dropped_chain(&owner->dropped, record->dropped, turn->now);
+    bool longest = apart && chain.records >= TR_DROPPED_CHAIN - 1;
+    bool anew = chain.records && (!apart || longest);
+
+    if (longest)
+        refs_gather(owner, number, record->dropped, turn);
+    record->dropped = tr_owner_dropped_keep(owner, number, apart && !longest ? record->dropped : 0,
+                                            anew ? chain.written_s : (uint32_t)(turn->now / TR_S), turn);
+}
+
 // Where only the memo knows of it, that goes on knowing that it was dropped.
-static void again_drop(struct tr_owner *owner, uint32_t number, struct tr_verdict_record *record, uint64_t earlier,
+static void again_drop(struct tr_owner *owner, uint32_t number, struct tr_verdict_record *record, bool apart,
                        struct tr_owner_turn *turn)
 {
-    if (record && tr_dropped_chain(&owner->dropped, earlier).records >= TR_DROPPED_CHAIN - 1) {
-        refs_gather(owner, number, earlier, turn);
-        earlier = 0;
-    }
     if (record)
-        record->dropped = tr_owner_dropped_keep(owner, number, earlier, turn);
+        dropped_again(owner, number, record, apart, turn);
     tr_table_forget(&owner->table, number);
     tr_owner_end(owner, number);
 }
@@ -322,7 +334,6 @@ void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_tur
     struct tr_verdict_record *record = tr_verdicts_find(&owner->verdicts, hash, entry->trace_id);
     bool shown = owner->table.shapes && !entry->earlier;
     bool apart = entry->earlier && record && tr_dropped_at(&owner->dropped, record->dropped);
-    uint64_t earlier = apart ? record->dropped : 0;
     uint16_t policy = TR_POLICY_NONE;
     struct tr_chance chance = {0};
     struct tr_trace trace;
@@ -340,13 +351,13 @@ void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_tur
             owner->later_ns = turn->now + TR_MIN(owner->shapes.spans, owner->shapes.spans_max) * (uint64_t)LATER_NS;
     }
     if (answer != TR_ANSWER_KEEP) {
-        again_drop(owner, number, record, earlier, turn);
+        again_drop(owner, number, record, apart, turn);
         return;
     }
     if (owner->counting)
         chance = tr_owner_chance(owner, &trace, turn);
-    if (earlier)
-        refs_gather(owner, number, earlier, turn);
+    if (apart)
+        refs_gather(owner, number, record->dropped, turn);
     again_keep(owner, number, record, policy, &chance, turn);
 }
 

@@ -259,6 +259,58 @@ static void a_trace_of_long_ago_is_known_by_its_numbers(void **state)
     balance(b);
 }
 
+// Late spans are written down again and again with those before them: that makes none of these younger.
+static void none_is_found_by_a_position_of_long_ago(void **state)
+{
+    for (int shape = 0; shape < 2; shape++) {
+        struct tr_owner_options options = bench_options();
+        struct bench *b;
+
+        options.shape = shape;
+        b = late_bench(&options, true, false);
+        drop_one(b, "r1", 3);
+        for (int i = 0; i < 61; i++) {
+            bench_pass(b, 900 * TR_S);
+            bench_receive(b, 0, "r1");
+            bench_poll(b);
+        }
+        receive_root(b, 0, "r1");
+        bench_poll(b);
+        assert_int_equal(b->last.spans, 3 + 61 + 1);
+        assert_int_equal(b->counters->reopened + b->counters->reopened_gone, 3 + 61 + 1);
+        assert_in_range(b->counters->reopened, 2, 4 * 4 + 1);
+        ascends(b, 0);
+        balance(b);
+    }
+}
+
+// The record before the last is too old to be followed, the last is not: what that has is emitted once.
+static void what_is_left_of_a_shape_is_emitted_once(void **state)
+{
+    struct tr_owner_options options = bench_options();
+    struct bench *b;
+
+    options.shape = true;
+    b = late_bench(&options, true, false);
+    drop_one(b, "r1", 3);
+    bench_pass(b, 3 * 3600 * TR_S);
+    for (uint32_t i = 0; i < options.refs_max - 3; i++)
+        bench_receive(b, 2, "x");
+    bench_receive(b, 0, "r1"); // there is no room for those before it: a record of its own
+    bench_poll(b);
+    bench_pass(b, 2 * 3600 * TR_S);
+    bench_poll(b);
+    assert_int_equal(b->counters->held, 0);
+    receive_root(b, 0, "r1");
+    bench_poll(b);
+    assert_int_equal(b->last.spans, 5);
+    ascends(b, 0);
+    assert_int_equal(bench_emits(b, 0), 2);
+    assert_int_equal(b->counters->reopened, 2);
+    assert_int_equal(b->counters->reopened_gone, 3);
+    balance(b);
+}
+
 static void one_that_only_the_memo_knows_goes_by_what_comes(void **state)
 {
     struct tr_owner_options options = bench_options();
@@ -509,6 +561,8 @@ int main(void)
         cmocka_unit_test(spans_late_one_by_one_are_all_found),
         cmocka_unit_test(a_trace_that_the_ring_has_no_room_for_is_known_by_its_numbers),
         cmocka_unit_test(a_trace_of_long_ago_is_known_by_its_numbers),
+        cmocka_unit_test(none_is_found_by_a_position_of_long_ago),
+        cmocka_unit_test(what_is_left_of_a_shape_is_emitted_once),
         cmocka_unit_test(one_that_only_the_memo_knows_goes_by_what_comes),
         cmocka_unit_test(an_acknowledgement_waits_for_the_answer),
         cmocka_unit_test(what_came_since_it_was_asked_is_not_stripped),
