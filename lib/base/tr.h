@@ -19,8 +19,16 @@
 #define tr_printf(f, a) __attribute__((format(printf, f, a)))
 
 #define TR_NELEMS(a)                       (sizeof(a) / sizeof((a)[0]))
-#define TR_MIN(a, b)                       ((a) < (b) ? (a) : (b))
-#define TR_MAX(a, b)                       ((a) > (b) ? (a) : (b))
+// Of two numbers, each of which is evaluated once.
+#define TR_MIN(a, b)                       TR_PICK(a, b, TR_JOIN(tr_a_, __COUNTER__), TR_JOIN(tr_b_, __COUNTER__), <)
+#define TR_MAX(a, b)                       TR_PICK(a, b, TR_JOIN(tr_a_, __COUNTER__), TR_JOIN(tr_b_, __COUNTER__), >)
+#define TR_PICK(a, b, x, y, than)                                                                            \
+    __extension__({                                                                                          \
+        __typeof__(0 ? (a) : (b)) x = (a), y = (b);                                                          \
+        x than y ? x : y;                                                                                    \
+    })
+#define TR_JOIN(a, b)                      TR_JOINED(a, b)
+#define TR_JOINED(a, b)                    a##b
 #define TR_ALIGN_UP(n, a)                  (((n) + ((a)-1)) & ~((__typeof__(n))(a)-1))
 #define tr_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

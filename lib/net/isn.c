@@ -116,7 +116,7 @@ static uint32_t mac(const uint8_t secret[16], const struct tr_tuple *tuple, uint
 // It may not run ahead of the clock: what is sent next must not look older (RFC 7323 5).
 static uint32_t stamp(uint32_t timestamp, const struct tr_cookie *cookie)
 {
-    uint32_t bits = cookie->has_window_scale ? TR_MIN(cookie->window_scale, 14) : STAMP_NO_SCALE;
+    uint32_t bits = cookie->has_window_scale ? TR_MIN(cookie->window_scale, 14u) : STAMP_NO_SCALE;
     uint32_t out;
 
     if (cookie->sack_permitted)

@@ -5,7 +5,7 @@
 
 #include "base/tr.h"
 
-#define TR_SACK_BLOCKS_MAX 4
+#define TR_SACK_BLOCKS_MAX 4u
 
 struct tr_sack_block {
     uint32_t begin, end; // sequence numbers; end is behind the last byte
