@@ -50,6 +50,16 @@ static void answer_print(const struct import *import)
     free(text);
 }
 
+// The config itself, where it stands in an OpenTelemetryCollector of Kubernetes' operator or in the values of a Helm chart.
+static const struct tr_yaml_node *config_find(const struct tr_yaml_node *root)
+{
+    const struct tr_yaml_node *inside = import_at(root, "spec", "config", NULL);
+
+    if (!inside)
+        inside = import_at(root, "config", NULL);
+    return import_at(root, "service", NULL) || !import_at(inside, "service", NULL) ? root : inside;
+}
+
 static int config_make(struct import *import, const char *text, struct tr_error *error)
 {
     struct tr_yaml_node *root;
@@ -57,7 +67,9 @@ static int config_make(struct import *import, const char *text, struct tr_error 
 
     if (rc < 0)
         return rc;
-    import->root = root;
+    import->root = config_find(root);
+    if (import_at(root, "kind", NULL) && import->root == root)
+        return tr_error_set(error, EINVAL, "kind: a Kubernetes object; give the Collector's config in it as a file of its own");
     import->out = tree_map(import->arena, NULL, NULL);
     rc = import_pipelines(import, error);
     if (rc < 0)

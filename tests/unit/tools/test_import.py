@@ -83,6 +83,19 @@ service: {pipelines: {traces: {receivers: [otlp], processors: [probabilistic_sam
                             "{name: d, type: drop, drop: {drop_sub_policy: [{name: e, type: always_sample}]}}")
         self.assertNotIn("tailrace-keeps-all", run("-", text=text.replace("[probabilistic_sampler, ", "[")).stdout)
 
+    def test_the_config_is_found_in_what_kubernetes_takes(self):
+        plain = (FOLDER / "gateway.yaml").read_text()
+        inside = "".join("    " + line for line in plain.splitlines(keepends=True))
+        want = run("-", text=plain)
+        for text in ("kind: OpenTelemetryCollector\nspec:\n  mode: deployment\n  config:\n" + inside,
+                     "mode: deployment\nconfig:\n" + inside):
+            done = run("-", text=text)
+            self.assertEqual((done.returncode, done.stdout), (0, want.stdout), text)
+            self.assertEqual(len(done.stderr.splitlines()), len(want.stderr.splitlines()))
+        done = run("-", text="kind: ConfigMap\ndata:\n  relay: |\n" + inside)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("kind: a Kubernetes object", done.stderr)
+
     def test_json_is_for_scripts(self):
         done = run("gateway.yaml", "--json")
         answer = json.loads(done.stdout)
