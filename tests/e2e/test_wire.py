@@ -3,7 +3,7 @@
 curl with a large body, two thousand connections at once, a hundred thousand short ones, small and large frames; and
 nothing on the wire that tshark finds wrong.
 
-WIRE_KINDS=kernel,af_packet: over those.
+WIRE_KINDS=kernel,af_packet: over those. WIRE_LONG=1: the hundred thousand over each kind, not over both together.
 """
 import contextlib
 import hashlib
@@ -23,6 +23,7 @@ from wires import CLIENT_MORE, KEEP_ALL, SOURCES, Wire, forbidden
 
 KINDS = os.environ.get("WIRE_KINDS", "af_xdp,tap").split(",")
 CHURN = os.environ.get("CHURN", "build/tests/e2e/churn")
+SHORT = 25000 if "WIRE_LONG" in os.environ else 12500  # connections, closed in each of four ways
 
 
 def over(kinds):
@@ -127,7 +128,7 @@ def short_connections_leave_nothing(kind):
         churn(3000, "mix")  # what is taken once and kept
         before = d.memory()
         for close in ("server", "client", "abort", "mix"):
-            print(" ", close, churn(12500, close))
+            print(" ", close, churn(SHORT, close))
         wait_for(lambda: d.tailctl("connections")["total"] == 0, "the connections to be gone")
         if kind != "kernel":
             for state in ("open", "half_open", "time_wait"):
