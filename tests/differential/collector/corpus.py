@@ -66,6 +66,17 @@ STATES = ["", "tier=gold", "a=1,tier=gold", "tier=silver", "tier=gold,tier=gold"
           "tier=golden", "tenant@sys=x,tier=gold", "ot=th:8;rv:00112233445566", "tier= gold", "b=\u00e9,tier=gold"]
 
 
+def events(sid):
+    """Of one span in four; drawn apart, so that the rest of a trace does not hang on them."""
+    r = random.Random(sid)
+    out = b""
+    for _ in range(r.choices([0, 1, 3], [75, 20, 5])[0]):
+        pairs = maybe(r, 0.5, "exception.type", ["TimeoutError", "ValueError", "", 7]) + maybe(r, 0.1, "tier", TIERS)
+        name = r.choice(["exception", "log", "retry", ""])
+        out += field(11, b"\x09" + struct.pack("<Q", 1700000000 * 10**9) + field(2, name.encode()) + attributes(3, pairs))
+    return out
+
+
 def maybe(r, share, key, values):
     return [(key, r.choice(values))] if r.random() < share else []
 
@@ -80,7 +91,7 @@ def span(r, number, sid, parent, start, end):
     out += field(5, b"op") + b"\x39" + struct.pack("<Q", start) + b"\x41" + struct.pack("<Q", end)
     pairs = maybe(r, 0.15, "tier", TIERS) + maybe(r, 0.2, "http.status_code", CODES) + maybe(r, 0.1, "debug", DEBUGS)
     pairs += maybe(r, 0.3, "route", ROUTES)
-    out += attributes(9, pairs)
+    out += attributes(9, pairs) + events(sid)
     status = r.choices([0, 1, 2], [90, 6, 4])[0]
     if status:
         out += field(15, b"\x18" + varint(status))

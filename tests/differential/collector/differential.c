@@ -38,7 +38,7 @@ static const struct {
 } listed[] = {
     {"slow", no_start, 2},      {"slow_0", no_start, 2},     {"slow_upper", either, 1},
     {"and_three", no_start, 2}, {"drop_twice", no_start, 2}, {"quickstart", no_start, 2},
-    {"many", no_start, 2},
+    {"many", no_start, 2},      {"every_type", no_start, 2},
 };
 
 struct trace {
@@ -53,6 +53,7 @@ static struct trace *traces;
 static uint32_t traces_count;
 static uint32_t *numbers; // open addressing from a trace id
 static unsigned faults;
+static struct tr_walk_notes notes;
 
 // Ids are numbered by where they come first; corpus.py sends the traces in their order.
 static struct trace *trace_of(const uint8_t id[16])
@@ -116,7 +117,7 @@ static void walk_and_compare(const char *name, const struct tr_policy_set *set)
     memset(traces, 0, TRACES_MAX * sizeof(*traces));
     memset(numbers, 0, 2 * TRACES_MAX * sizeof(*numbers));
     traces_count = 0;
-    corpus_walk(&corpus, set, NULL, span_take);
+    corpus_walk(&corpus, set, &notes, span_take);
     tr_assert(golden_at + (traces_count + 7) / 8 <= golden_bytes);
     compare(name, set);
     golden_at += (traces_count + 7) / 8;
