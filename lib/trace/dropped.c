@@ -101,12 +101,15 @@ static size_t ref_bytes(const struct tr_table *table)
     return sizeof(struct ref) + (table->shapes ? sizeof(struct tr_shape) : 0);
 }
 
-static void refs_write(const struct tr_dropped_record *record, const struct tr_table *table, const struct tr_entry *entry)
+static void refs_write(const struct tr_dropped_record *record, const struct tr_table *table, const struct tr_entry *entry,
+                       uint32_t from)
 {
     struct ref *refs = refs_of(record);
     struct tr_shape *shapes = shapes_of(record);
     struct tr_ref_cursor at = tr_table_refs_begin(entry);
 
+    while (at.ref < from)
+        tr_table_refs_next(table, entry, &at);
     for (uint32_t i = 0; i < record->refs; i++) {
         struct tr_ref ref = tr_table_ref(table, &at);
 
@@ -120,13 +123,13 @@ static void refs_write(const struct tr_dropped_record *record, const struct tr_t
     }
 }
 
-uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table, uint32_t number, uint64_t earlier,
-                        uint32_t written_s)
+uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table, uint32_t number, uint32_t from,
+                        uint64_t earlier, uint32_t written_s)
 {
     const struct tr_entry *entry = tr_table_entry(table, number);
-    uint64_t begin = refs_begin(entry->flags), size = begin + entry->spans * ref_bytes(table);
+    uint64_t begin = refs_begin(entry->flags), size = begin + (entry->spans - from) * ref_bytes(table);
     struct tr_dropped_record *record;
-    uint32_t refs = entry->spans;
+    uint32_t refs = entry->spans - from;
 
     if (!dropped->ring)
         return 0;
@@ -153,7 +156,7 @@ uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table
     if (tr_unlikely(entry->flags & TR_ENTRY_OT))
         *ot_of(record) = table->ots[number];
     if (refs)
-        refs_write(record, table, entry);
+        refs_write(record, table, entry, from);
     return dropped->last;
 }
 
@@ -176,13 +179,13 @@ void tr_dropped_recall(const struct tr_dropped *dropped, uint64_t position, stru
 }
 
 // The records that a position leads to, newest first. Returns how many.
-static uint32_t chain_read(const struct tr_dropped *dropped, uint64_t position, uint64_t now,
+static uint32_t chain_read(const struct tr_dropped *dropped, uint64_t position, uint64_t until, uint64_t now,
                            const struct tr_dropped_record *chain[TR_DROPPED_CHAIN])
 {
     const struct tr_dropped_record *record;
     uint32_t count = 0;
 
-    while (count < TR_DROPPED_CHAIN && (record = tr_dropped_at(dropped, position)) != NULL &&
+    while (count < TR_DROPPED_CHAIN && position != until && (record = tr_dropped_at(dropped, position)) != NULL &&
            (uint32_t)(now / TR_S) - record->written_s < FOLLOWED_S) {
         chain[count++] = record;
         position = record->earlier;
@@ -190,16 +193,32 @@ static uint32_t chain_read(const struct tr_dropped *dropped, uint64_t position, 
     return count;
 }
 
-struct tr_dropped_chain tr_dropped_chain(const struct tr_dropped *dropped, uint64_t position, uint64_t now)
+struct tr_dropped_chain tr_dropped_chain(const struct tr_dropped *dropped, uint64_t position, uint64_t until,
+                                         uint64_t now)
 {
     const struct tr_dropped_record *records[TR_DROPPED_CHAIN];
-    struct tr_dropped_chain chain = {.records = chain_read(dropped, position, now, records)};
+    struct tr_dropped_chain chain = {.records = chain_read(dropped, position, until, now, records)};
 
     for (uint32_t i = 0; i < chain.records; i++) {
         chain.refs += records[i]->refs;
         chain.written_s = records[i]->written_s;
+        chain.whole = !records[i]->earlier;
     }
     return chain;
+}
+
+uint64_t tr_dropped_stays(const struct tr_dropped *dropped, uint64_t position, uint64_t now)
+{
+    const struct tr_dropped_record *records[TR_DROPPED_CHAIN];
+    uint32_t count = chain_read(dropped, position, 0, now, records);
+    uint64_t refs = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (i >= TR_DROPPED_CHAIN / 2 && records[i]->refs > refs)
+            return records[i - 1]->earlier;
+        refs += records[i]->refs;
+    }
+    return 0;
 }
 
 static void refs_add(const struct tr_dropped_record *record, uint32_t skip, struct tr_table *table, uint32_t number)
@@ -216,10 +235,10 @@ static void refs_add(const struct tr_dropped_record *record, uint32_t skip, stru
 }
 
 void tr_dropped_refs(const struct tr_dropped *dropped, uint64_t position, struct tr_table *table, uint32_t number,
-                     uint32_t most, uint64_t now)
+                     uint32_t most, uint64_t until, uint64_t now)
 {
     const struct tr_dropped_record *chain[TR_DROPPED_CHAIN];
-    uint32_t count = chain_read(dropped, position, now, chain);
+    uint32_t count = chain_read(dropped, position, until, now, chain);
     uint64_t refs = 0, skip;
 
     for (uint32_t i = 0; i < count; i++)

@@ -55,31 +55,40 @@ void tr_dropped_destroy(struct tr_dropped *dropped);
 
 // Write down an entry. Of a trace that takes more than half of the ring, the aggregates only.
 //
+// from       reference: those before it are in earlier records
 // earlier    position of its record so far, 0: none
 // written_s  lcore clock; of references that come from records, the time of the oldest of these
 // Returns its position, 0: there is no ring. Cost: in order, 12 bytes a span; the entry's blocks are read.
-uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table, uint32_t number, uint64_t earlier,
-                        uint32_t written_s);
+uint64_t tr_dropped_put(struct tr_dropped *dropped, const struct tr_table *table, uint32_t number, uint32_t from,
+                        uint64_t earlier, uint32_t written_s);
 
 // Returns the record at a position; NULL: overwritten, or 0.
 const struct tr_dropped_record *tr_dropped_at(const struct tr_dropped *dropped, uint64_t position);
 
 // What a position leads to: exactly what tr_dropped_refs() gives, if there is room for it.
 //
-// now  records of references that were written down 4 hours ago or longer are not followed: positions have 45 bits
+// until  position of a record of it that is not followed, 0: none
+// now    records of references that were written down 4 hours ago or longer are not followed: positions have 45 bits
 struct tr_dropped_chain {
     uint32_t records;   // at most TR_DROPPED_CHAIN
     uint32_t written_s; // of the oldest, if there are any
     uint64_t refs;
+    bool whole; // to its first record
 };
-struct tr_dropped_chain tr_dropped_chain(const struct tr_dropped *dropped, uint64_t position, uint64_t now);
+struct tr_dropped_chain tr_dropped_chain(const struct tr_dropped *dropped, uint64_t position, uint64_t until,
+                                         uint64_t now);
+
+// Which record of a long chain is to stay, with those before it, when the newer ones are made one. Half of the chain goes
+// at least, and no record that is larger than what goes beside it, so that a large trace is not written again and again.
+// Returns its position, 0: all are to be made one.
+uint64_t tr_dropped_stays(const struct tr_dropped *dropped, uint64_t position, uint64_t now);
 
 // Give an entry the aggregates of a record, without references.
 void tr_dropped_recall(const struct tr_dropped *dropped, uint64_t position, struct tr_table *table, uint32_t number);
 
 // Give an entry, which has none, the references of a record and those before it in the order they came; of more than
-// `most`, or than the table has room for, the latest. `now` as above.
+// `most`, or than the table has room for, the latest. `until` and `now` as above.
 void tr_dropped_refs(const struct tr_dropped *dropped, uint64_t position, struct tr_table *table, uint32_t number,
-                     uint32_t most, uint64_t now);
+                     uint32_t most, uint64_t until, uint64_t now);
 
 #endif

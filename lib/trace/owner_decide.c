@@ -219,7 +219,7 @@ void tr_owner_conclude(struct tr_owner *owner, uint32_t number, enum tr_verdict 
     if (verdict == TR_VERDICT_DROP && !reopens)
         record.marks |= TR_MARK_FINAL;
     if (reopens)
-        record.dropped = tr_owner_dropped_keep(owner, number, 0, (uint32_t)(turn->now / TR_S), turn);
+        record.dropped = tr_owner_dropped_keep(owner, number, 0, 0, (uint32_t)(turn->now / TR_S), turn);
     tr_verdicts_add(&owner->verdicts, &owner->table, &record);
     conclude_count(&owner->counters, entry->spans, verdict, when);
     if (verdict != TR_VERDICT_KEEP) {

@@ -165,11 +165,12 @@ void tr_owner_epoch_leave(struct tr_owner *owner, const struct tr_entry *entry);
 
 // Write down a dropped trace, should a late span come.
 //
+// from       reference: those before it are written already
 // earlier    position of what is written of it already, 0: nothing
 // written_s  as tr_dropped_put()'s
 // Returns the position; 0: such things are not kept in mind.
-uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint64_t earlier, uint32_t written_s,
-                               struct tr_owner_turn *turn);
+uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint32_t from, uint64_t earlier,
+                               uint32_t written_s, struct tr_owner_turn *turn);
 
 // Take a span whose trace is decided: it follows the verdict, or makes the trace be asked about again.
 //

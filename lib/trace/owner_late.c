@@ -42,9 +42,11 @@
 //     certain, and not by its id alone: shares are not drawn again.
 //   - Budgets are not asked again (tr_policy_type.certain): a trace that a limit turned away would get a second chance
 //     by being late.
-//   - A trace that never ends is written down anew for each poll that brings spans of it, with a reference to each of
-//     them, and with all that is left of it at one time in sixteen: no more than trace_spans_max. What comes of it between
-//     two polls is bounded likewise: then its next span waits for the answer, and with it those behind it for one turn.
+//   - A trace that never ends gets a record for each poll that brings spans of it, with a reference to each of them. One
+//     time in eight, about, the newer of these are made one, of which none is larger than the rest (tr_dropped_stays): each
+//     reference is written some times only, however large the trace is, so that it takes little of the ring, and none of
+//     the time, of other traces. What comes of it between two polls is bounded by trace_spans_max: then its next span
+//     waits for the answer, and with it those behind it for one turn.
 //   - Shape: who looks at the spans of a trace wants all of them, so where the table has shapes the references are there
 //     again before it is asked, if none has gone; of a part these policies say what they said.
 //   - What asking costs: nothing much, but for those policies, which sort its spans. A trace of more than SOON references
@@ -91,10 +93,10 @@ bool tr_owner_past_find(const struct tr_owner *owner, uint64_t hash, const uint8
     return true;
 }
 
-uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint64_t earlier, uint32_t written_s,
-                               struct tr_owner_turn *turn)
+uint64_t tr_owner_dropped_keep(struct tr_owner *owner, uint32_t number, uint32_t from, uint64_t earlier,
+                               uint32_t written_s, struct tr_owner_turn *turn)
 {
-    uint64_t position = tr_dropped_put(&owner->dropped, &owner->table, number, earlier, written_s);
+    uint64_t position = tr_dropped_put(&owner->dropped, &owner->table, number, from, earlier, written_s);
 
     tr_owner_spend(turn, tr_table_entry(&owner->table, number)->spans / 16);
     tr_gauge(&owner->counters.traces_mindful, owner->dropped.traces);
@@ -174,12 +176,12 @@ static bool epoch_alive(const struct tr_owner *owner, uint32_t epoch)
 static void whole_recall(struct tr_owner *owner, uint32_t number, const struct tr_past *past, uint64_t now)
 {
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
-    uint64_t refs = tr_dropped_chain(&owner->dropped, past->dropped, now).refs;
+    uint64_t refs = tr_dropped_chain(&owner->dropped, past->dropped, 0, now).refs;
 
     if (refs != entry->earlier || refs > owner->trace_spans_max / 2 ||
         refs >= owner->table.refs_max - owner->table.refs)
         return;
-    tr_dropped_refs(&owner->dropped, past->dropped, &owner->table, number, owner->trace_spans_max, now);
+    tr_dropped_refs(&owner->dropped, past->dropped, &owner->table, number, owner->trace_spans_max, 0, now);
     entry->earlier -= entry->spans;
 }
 
@@ -253,32 +255,39 @@ bool tr_owner_late_take(struct tr_owner *owner, uint32_t origin, const struct tr
 
 // --- asked again
 
-// The references that came late, and those of the records before them: all into the entry, in the order they came.
-static void refs_gather(struct tr_owner *owner, uint32_t number, uint64_t earlier, struct tr_owner_turn *turn)
+// The references that came late, and those of the records before them, up to the one that stays (0: none does): all into
+// the entry, in the order they came.
+static void refs_gather(struct tr_owner *owner, uint32_t number, uint64_t earlier, uint64_t stays,
+                        struct tr_owner_turn *turn)
 {
     struct tr_entry *entry = tr_table_entry(&owner->table, number);
-    uint64_t position = tr_owner_dropped_keep(owner, number, earlier, (uint32_t)(turn->now / TR_S), turn);
+    uint64_t position = tr_owner_dropped_keep(owner, number, 0, earlier, (uint32_t)(turn->now / TR_S), turn);
 
     entry->earlier += entry->spans;
     tr_table_strip(&owner->table, number);
-    tr_dropped_refs(&owner->dropped, position, &owner->table, number, owner->trace_spans_max, turn->now);
+    tr_dropped_refs(&owner->dropped, position, &owner->table, number, owner->trace_spans_max, stays, turn->now);
     entry->earlier -= entry->spans;
     tr_owner_spend(turn, entry->spans / 16);
 }
 
-// What was written of it stays there, and what came is written behind it; but for what is in the entry already, and for a
-// chain that is long: then all is written anew, which makes none of its references younger.
+// What was written of it stays there, and what came is written behind it. Of a long chain the newer records are written
+// anew with it, which makes none of their references younger; and so is what the entry has if the ring has lost some of it.
 static void dropped_again(struct tr_owner *owner, uint32_t number, struct tr_verdict_record *record, bool apart,
                           struct tr_owner_turn *turn)
 {
-    struct tr_dropped_chain chain = tr_dropped_chain(&owner->dropped, record->dropped, turn->now);
-    bool longest = apart && chain.records >= TR_DROPPED_CHAIN - 1;
-    bool anew = chain.records && (!apart || longest);
+    const struct tr_dropped *dropped = &owner->dropped;
+    struct tr_dropped_chain chain = tr_dropped_chain(dropped, record->dropped, 0, turn->now);
+    uint64_t stays = apart || chain.whole ? record->dropped : 0;
+    uint32_t written_s = (uint32_t)(turn->now / TR_S), from;
 
-    if (longest)
-        refs_gather(owner, number, record->dropped, turn);
-    record->dropped = tr_owner_dropped_keep(owner, number, apart && !longest ? record->dropped : 0,
-                                            anew ? chain.written_s : (uint32_t)(turn->now / TR_S), turn);
+    if (stays && chain.records >= TR_DROPPED_CHAIN - 1)
+        stays = tr_dropped_stays(dropped, record->dropped, turn->now);
+    if (stays != record->dropped && chain.records)
+        written_s = tr_dropped_chain(dropped, record->dropped, stays, turn->now).written_s;
+    from = apart ? 0 : (uint32_t)tr_dropped_chain(dropped, stays, 0, turn->now).refs;
+    if (apart && stays != record->dropped)
+        refs_gather(owner, number, record->dropped, stays, turn);
+    record->dropped = tr_owner_dropped_keep(owner, number, from, stays, written_s, turn);
 }
 
 // Where only the memo knows of it, that goes on knowing that it was dropped.
@@ -357,7 +366,7 @@ void tr_owner_again(struct tr_owner *owner, uint32_t number, struct tr_owner_tur
     if (owner->counting)
         chance = tr_owner_chance(owner, &trace, turn);
     if (apart)
-        refs_gather(owner, number, record->dropped, turn);
+        refs_gather(owner, number, record->dropped, 0, turn);
     again_keep(owner, number, record, policy, &chance, turn);
 }
 

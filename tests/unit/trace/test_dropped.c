@@ -25,6 +25,7 @@ struct model_record {
     uint64_t position, size, earlier;
     uint32_t written_s;
     uint32_t refs, first_ref; // the references are those of these numbers
+    uint32_t from;
 };
 
 struct model {
@@ -135,6 +136,9 @@ static void put(struct model *m)
     *record = (struct model_record){.refs = refs_draw(m), .first_ref = m->next_ref};
     record->earlier = m->count && draw(m, 4) ? m->records[m->count - 1 - draw(m, TR_MIN(m->count, 3u))].position : 0;
     record->written_s = (uint32_t)(m->now / TR_S);
+    record->from = draw(m, 2) ? 0 : (uint32_t)draw(m, 30);
+    for (uint32_t i = 0; i < record->from; i++) // which another record has
+        tr_table_ref_add(&m->table, number, &(struct tr_ref){.position = 1}, &(struct tr_shape){0});
     for (uint32_t i = 0; i < record->refs; i++) {
         struct tr_ref ref = ref_of(m->next_ref);
         struct tr_shape shape = shape_of(m->next_ref++);
@@ -147,7 +151,8 @@ static void put(struct model *m)
         record->refs = 0;
         record->size = size_of(m, record);
     }
-    record->position = tr_dropped_put(&m->dropped, &m->table, number, record->earlier, record->written_s);
+    record->position = tr_dropped_put(&m->dropped, &m->table, number, record->from,
+                                      record->earlier, record->written_s);
     assert_true(record->position >= m->end && record->position > 0);
     assert_true((record->position & (m->dropped.bytes - 1)) + record->size <= m->dropped.bytes);
     m->end = record->position + record->size;
@@ -178,17 +183,18 @@ static void check_recall(struct model *m, const struct model_record *record)
 
 // The references that a record leads to, oldest first. Returns how many.
 static uint32_t refs_expected(struct model *m, const struct model_record *record, uint32_t *refs,
-                              struct tr_dropped_chain *chain)
+                              uint64_t until, struct tr_dropped_chain *chain)
 {
     const struct model_record *records[TR_DROPPED_CHAIN];
     uint32_t count = 0;
 
     *chain = (struct tr_dropped_chain){0};
-    for (; record && chain->records < TR_DROPPED_CHAIN; record = record_of(m, record->earlier)) {
+    for (; record && record->position != until && chain->records < TR_DROPPED_CHAIN; record = record_of(m, record->earlier)) {
         if (!alive(m, record) || m->now / TR_S - record->written_s >= FOLLOWED_S)
             break;
         records[chain->records++] = record;
         chain->written_s = record->written_s;
+        chain->whole = !record->earlier;
     }
     for (uint32_t i = chain->records; i-- > 0;)
         for (uint32_t r = 0; r < records[i]->refs; r++)
@@ -197,11 +203,24 @@ static uint32_t refs_expected(struct model *m, const struct model_record *record
     return count;
 }
 
+// Enough goes, and what stays at the front is larger than all that goes.
+static void check_stays(struct model *m, const struct model_record *record)
+{
+    uint64_t stays = tr_dropped_stays(&m->dropped, record->position, m->now);
+    struct tr_dropped_chain all = tr_dropped_chain(&m->dropped, record->position, 0, m->now);
+    struct tr_dropped_chain go = tr_dropped_chain(&m->dropped, record->position, stays, m->now);
+
+    assert_true(go.records == all.records || (stays && go.records >= TR_DROPPED_CHAIN / 2));
+    if (go.records < all.records)
+        assert_true(record_of(m, stays)->refs > go.refs);
+}
+
 static void check_refs(struct model *m, const struct model_record *record)
 {
     static uint32_t refs[TR_DROPPED_CHAIN * 400];
-    struct tr_dropped_chain expected, chain = tr_dropped_chain(&m->dropped, record->position, m->now);
-    uint32_t count = refs_expected(m, record, refs, &expected), number = entry_begin(m);
+    uint64_t until = draw(m, 2) ? 0 : m->records[draw(m, m->count)].position;
+    struct tr_dropped_chain expected, chain = tr_dropped_chain(&m->dropped, record->position, until, m->now);
+    uint32_t count = refs_expected(m, record, refs, until, &expected), number = entry_begin(m);
     uint32_t most = draw(m, 3) ? UINT32_MAX : (uint32_t)draw(m, 40);
     uint32_t given = TR_MIN(TR_MIN(count, most), REFS_MAX);
     const struct tr_entry *entry = tr_table_entry(&m->table, number);
@@ -210,7 +229,9 @@ static void check_refs(struct model *m, const struct model_record *record)
     assert_int_equal(chain.records, expected.records);
     assert_int_equal(chain.refs, expected.refs);
     assert_int_equal(chain.written_s, expected.written_s);
-    tr_dropped_refs(&m->dropped, record->position, &m->table, number, most, m->now);
+    assert_int_equal(chain.whole, expected.whole);
+    check_stays(m, record);
+    tr_dropped_refs(&m->dropped, record->position, &m->table, number, most, until, m->now);
     assert_int_equal(entry->spans, given);
     at = tr_table_refs_begin(entry);
     for (uint32_t i = 0; i < given; i++) {
@@ -297,9 +318,9 @@ static void without_a_ring_nothing_is_kept(void **state)
     assert_int_equal(tr_dropped_create(&m->dropped, 0, -1, false), 0);
     number = entry_begin(m);
     tr_table_ref_add(&m->table, number, &(struct tr_ref){.position = 1}, NULL);
-    assert_int_equal(tr_dropped_put(&m->dropped, &m->table, number, 0, 1), 0);
+    assert_int_equal(tr_dropped_put(&m->dropped, &m->table, number, 0, 0, 1), 0);
     assert_int_equal(m->dropped.traces, 0);
-    assert_int_equal(tr_dropped_chain(&m->dropped, 0, TR_S).records, 0);
+    assert_int_equal(tr_dropped_chain(&m->dropped, 0, 0, TR_S).records, 0);
     entry_end(m, number);
     tr_dropped_destroy(&m->dropped);
     tr_table_destroy(&m->table);

@@ -284,6 +284,40 @@ static void none_is_found_by_a_position_of_long_ago(void **state)
     }
 }
 
+// Late spans of a large trace, one a poll: they cost the other ones nothing, which are still there behind it.
+static void a_trace_that_never_ends_leaves_the_ring_to_others(void **state)
+{
+    for (int shape = 0; shape < 2; shape++) {
+        struct tr_owner_options options = bench_options();
+        struct bench *b;
+
+        options.shape = shape;
+        options.refs_max = 4096;
+        options.dropped_bytes = 1 << 17;
+        b = late_bench(&options, true, false);
+        drop_one(b, "r2", 9);
+        drop_one(b, "r1", 1000);
+        for (int i = 0; i < 300; i++) {
+            bench_receive(b, 0, "r1");
+            bench_poll(b);
+            assert_int_equal(b->last.spans, 1000 + i + 1);
+        }
+        receive_root(b, 0, "r2");
+        bench_poll(b);
+        assert_int_equal(b->counters->reopened, 9 + 1);
+        b->queued[0] = 0;
+        receive_root(b, 0, "r1");
+        do {
+            bench_pass(b, TR_S);
+            bench_poll(b);
+        } while (tr_owner_busy(b->owner));
+        assert_int_equal(b->counters->reopened, 9 + 1 + 1000 + 300 + 1);
+        assert_int_equal(b->counters->reopened_gone, 0);
+        ascends(b, 0);
+        balance(b);
+    }
+}
+
 // The record before the last is too old to be followed, the last is not: what that has is emitted once.
 static void what_is_left_of_a_shape_is_emitted_once(void **state)
 {
@@ -562,6 +596,7 @@ int main(void)
         cmocka_unit_test(a_trace_that_the_ring_has_no_room_for_is_known_by_its_numbers),
         cmocka_unit_test(a_trace_of_long_ago_is_known_by_its_numbers),
         cmocka_unit_test(none_is_found_by_a_position_of_long_ago),
+        cmocka_unit_test(a_trace_that_never_ends_leaves_the_ring_to_others),
         cmocka_unit_test(what_is_left_of_a_shape_is_emitted_once),
         cmocka_unit_test(one_that_only_the_memo_knows_goes_by_what_comes),
         cmocka_unit_test(an_acknowledgement_waits_for_the_answer),
