@@ -141,7 +141,7 @@ class Tailrace(Subject):
     streams = 4, 32
     HOST, PEER = "198.18.0.2", "198.18.0.3"
 
-    def __init__(self, name, programs, rings, memif=False, mtu=9000, policies="three"):
+    def __init__(self, name, programs, rings, memif=False, mtu=4000, policies="three"):
         super().__init__(name)
         self.policies = policies
         self.programs, self.rings, self.memif, self.mtu, self.journal = programs, rings, memif, mtu, TRIAL_JOURNAL
