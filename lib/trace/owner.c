@@ -27,15 +27,12 @@
 //   - free blocks linked through themselves: each take waits for the link of a cold block. The numbers on top of the
 //     stack lie in one place and are read ahead; those below it in free blocks, 7 in each, so that the stack takes nothing.
 //   - a stack of the numbers of all blocks: 22 bytes a trace.
-//   - nodes on a doubly linked list, so that a decision unlinks its own: no stale ones, but 24 bytes each and
-//   two
+//   - nodes on a doubly linked list, so that a decision unlinks its own: no stale ones, but 24 bytes each and two
 //     misses an unlink, 6 a trace. Left in place and popped when stale they are read in order.
-//   - no FIFO but (time, position) samples an origin, deciding all older traces: would decide traces that
-//   have no
+//   - no FIFO but (time, position) samples an origin, deciding all older traces: would decide traces that have no
 //     span in the journal that is short, early.
 //   - a heap of deadlines: equal waits make a FIFO, so a list for each wait is sorted by itself.
-//   - rte_hash: a key of 16 bytes beside each slot and two lines a probe; and it is not to be linked without
-//   EAL.
+//   - rte_hash: a key of 16 bytes beside each slot and two lines a probe; and it is not to be linked without EAL.
 //
 // Cost. A summary touches the index line, the entry's first line and the last block; a trace's beginning adds
 // the entry's second line and a line of the cache's index; its decision the index line, both entry lines, and
@@ -46,7 +43,7 @@
 // 10,000 traces 21 and 7. Without the rounds and the scout it was 76 and 43.
 //
 // Invariants
-//   received = kept + dropped + evicted + held, after every call.
+//   received = kept + dropped - reopened + evicted + held, after every call.
 //   An id is held or remembered as a verdict or neither, never both.
 //   A decision happens only in poll and settle; receive only takes, and emits late spans.
 //   An acknowledgement to a holder waits until no trace that is being emitted has a span of that holder left

@@ -135,6 +135,16 @@ static void drop_one(struct bench *b, const char *name, uint32_t spans)
         bench_poll(b);
 }
 
+static void others_drop(struct bench *b, int count)
+{
+    char name[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "o%d", i);
+        drop_one(b, name, 1);
+    }
+}
+
 static void dropped_traces_take_no_room_in_the_table(void **state)
 {
     struct tr_owner_options options = bench_options();
@@ -165,15 +175,11 @@ static void what_newer_ones_have_overwritten_is_gone(void **state)
 {
     struct tr_owner_options options = bench_options();
     struct bench *b;
-    char name[16];
 
     options.dropped_bytes = 4096;
     b = late_bench(&options, true, false);
     drop_one(b, "r1", 1);
-    for (int i = 0; i < 60; i++) {
-        snprintf(name, sizeof(name), "o%d", i);
-        drop_one(b, name, 1);
-    }
+    others_drop(b, 60);
     assert_in_range(b->counters->traces_mindful, 4096 / (64 + 16) - 2, 4096 / (64 + 16));
     // The root alone is known then; the rest is gone, and counted.
     receive_root(b, 0, "r1");
@@ -349,15 +355,11 @@ static void one_that_only_the_memo_knows_goes_by_what_comes(void **state)
 {
     struct tr_owner_options options = bench_options();
     struct bench *b;
-    char name[16];
 
     options.memo_max = 4096;
     b = late_bench(&options, true, false);
     drop_one(b, "r1", 2);
-    for (int i = 0; i < 80; i++) {
-        snprintf(name, sizeof(name), "o%d", i);
-        drop_one(b, name, 1);
-    }
+    others_drop(b, 80);
     assert_null(bench_verdict(b, "r1"));
     bench_receive(b, 0, "r1");
     bench_poll(b);
